@@ -12,7 +12,7 @@ from gateway.errors import BadConfig
 from gateway.receivers.bounds import Options, bounds
 from gateway.receivers.proxy.upstream import LOOKAHEAD_BYTES
 
-CALLS: Final = 512
+MAX_LOCAL_CALLS: Final = 512
 """Calls at once on `local`, at most; more are told when to come back."""
 
 
@@ -55,7 +55,7 @@ def _options(given: Local | Outbound | Inbound | Delivery) -> Options:
         ("grpc.max_receive_message_length", given.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.so_reuseport", 0),
-        *bounds(CALLS if isinstance(given, Local) else given.max_calls),
+        *bounds(MAX_LOCAL_CALLS if isinstance(given, Local) else given.max_calls),
     ]
     if not isinstance(given, Local):
         options += [
@@ -68,9 +68,9 @@ def _options(given: Local | Outbound | Inbound | Delivery) -> Options:
 
 
 def is_taken(address: str) -> bool:
-    """Whether somebody listens there. gRPC doesn't mind.
+    """Whether something listens there already. gRPC doesn't tell.
 
-    It takes a Unix socket over, and is content with one address of localhost's.
+    It takes a Unix socket over, and binds one address of localhost where another is taken.
     """
     host, _, port = address.rpartition(":")
     try:

@@ -1,4 +1,4 @@
-"""Files in, everything compiled out: what a gateway puts in force, at its start and at each reload.
+"""Loads and compiles all that a gateway puts in force, at its start and at each reload.
 
 Nothing here listens or sends.
 """
@@ -37,11 +37,15 @@ ABSENT_TYPES_WARNING: Final = "no contract has what these name, so their items a
 ELSEWHERE_NOTE: Final = "these are about other contracts, as `elsewhere` says: %s"
 
 
+PolicySource = Callable[[Config], tuple[PolicyFile, Contract]]
+"""Where policy and contracts come from."""
+
+
 class LoadedPolicy(msgspec.Struct, frozen=True):
     """A policy and its contracts, and what they come to.
 
-    `digest`: SHA-256 over all plans, equal in every gateway that decides alike. `contracts`: SHA-256 over all
-    descriptors, without comments. `files`: those that all of it was read from.
+    `plans_digest`: SHA-256 over all plans, equal in every gateway that decides alike. `contracts_digest`: SHA-256 over
+    all descriptors, without comments. `files`: those that all of it was read from.
     """
 
     file: PolicyFile
@@ -119,28 +123,40 @@ def _contract_digest(contract: Contract) -> str:
     return digest.hexdigest()
 
 
+class PolicyLoader:
+    """Loads and compiles what the files of a configuration say now."""
+
+    def __init__(self, config: Config, source: PolicySource) -> None:
+        self.files = PolicyFiles(config)
+        self._config = config
+        self._source = source
+
+    def load(self) -> LoadedPolicy:
+        """A policy and its contracts, compiled, with the files that they were read from. Raises BadSetup."""
+        loaded = compile_all(self._config, *self._source(self._config))
+        return msgspec.structs.replace(loaded, files=self.files.paths())
+
+
 class PolicyFiles:
     """The files and folders that policy, contracts and exporters are read from, as the policy's file says now.
 
     While that one is broken, they are what can be read of it, and those of what is in force. For one thread at a time.
     """
 
-    def __init__(self, config: Config, in_force: Callable[[], frozenset[Path]]) -> None:
-        """`in_force` are the files of what is in force."""
+    def __init__(self, config: Config) -> None:
         self._policy = config.policy or default_policy()
         self._fixed = frozenset((self._policy, *(config.contracts or (default_contract(),))))
-        self._in_force = in_force
         self._policy_stamp: tuple[int, ...] = ()
         self._named: frozenset[Path] = frozenset()
         self._is_valid = False
 
-    def paths(self) -> frozenset[Path]:
-        """All of them. The policy is read only when its file has changed."""
+    def paths(self, in_force: frozenset[Path] = frozenset()) -> frozenset[Path]:
+        """All of them; `in_force` are those of what is in force. The policy is read only when its file has changed."""
         at = _file_stamp(self._policy)
         if at != self._policy_stamp:
             self._named, self._is_valid = frozenset(_files_named_by(self._policy)), _is_valid_policy(self._policy)
             self._policy_stamp = at
-        return self._fixed | self._named | (frozenset() if self._is_valid else self._in_force())
+        return self._fixed | self._named | (frozenset() if self._is_valid else in_force)
 
 
 def _file_stamp(path: Path) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ class UnreadableSource(Exception):
 
 
 def scan(source: bytes, path: str) -> Iterator[LoggedText | Remark]:
-    """The texts logged in one file, in its order. Raises Unreadable, before the first."""
+    """The texts logged in one file, in its order. Raises UnreadableSource, before the first."""
     try:
         tree = _parse(source)
         return iter([*_Scanner(tree, path).results()])

@@ -2,8 +2,8 @@
 
 `serve` goes by it, and so does `config check`.
 
-Nothing is written, locked, bound or sent here. What only shows when it is done, such as a port that is taken, is told
-by who does it.
+Nothing is written, locked, bound or sent here. What only shows when it is tried, such as a port that is taken, is told
+when it happens.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _hub_problems(config: Config) -> Iterator[Problem]:
 
 
 def _socket_problems(config: Config) -> Iterator[Problem]:
-    """Yield for each Unix socket that can't be made; that somebody listens there already shows when it is."""
+    """Yield for each Unix socket that can't be made; whether something listens there already shows at the start."""
     for name in config.listeners.__struct_fields__:
         listener = getattr(config.listeners, name)
         kind, _, path = ("" if listener is None else listener.address).partition(":")

@@ -1,8 +1,6 @@
-"""Files that change under a running gateway: seen, loaded, and put in force if they are sound.
+"""Files that change under a running gateway: noticed, loaded, and put in force if they are sound.
 
-What was in force stays if they aren't.
-
-What is loaded, and what it means to be in force, is the caller's.
+What was in force stays if they aren't. The caller says how to load, and how to put in force.
 """
 
 from __future__ import annotations
@@ -36,6 +34,10 @@ FileStamp = tuple[str, int, int, int, int, int]
 """A file: path, device, inode, change and modification time in nanoseconds, size."""
 
 
+FileStamps = frozenset[FileStamp]
+"""All files that something is read from, as they are at one moment."""
+
+
 class LoadFailure(msgspec.Struct, frozen=True):
     """Why nothing was loaded."""
 
@@ -45,38 +47,34 @@ class LoadFailure(msgspec.Struct, frozen=True):
 class FileWatcher:
     """Tells when files have changed and come to rest. Blocks: use it from a thread, one at a time."""
 
-    def __init__(self, paths: Callable[[], Iterable[Path]], *, interval_seconds: float = POLL_SECONDS) -> None:
-        """`paths` are files and folders, asked for at each look; `every`: seconds between two looks, 0 for none.
+    def __init__(
+        self, paths: Callable[[], Iterable[Path]], loaded: FileStamps, *, interval_seconds: float = POLL_SECONDS
+    ) -> None:
+        """`paths` are files and folders, asked for at each look. `interval_seconds` between two looks, 0 for none.
 
-        Make the watch before the files are first read, lest a change is missed.
+        `loaded`: what `read_stamps` returned before the files were first read, so that no change is missed.
         """
         self.interval_seconds = interval_seconds
         self._paths = paths
-        self._loaded = self._latest = self._stamps()
+        self._loaded = self._latest = loaded
 
     def has_settled_change(self) -> bool:
         """Whether the files aren't those last read, and are the same as at the last look.
 
-        Who writes them has paused, at least.
+        Whatever writes them has paused, at least.
         """
-        before, self._latest = self._latest, self._stamps()
+        before, self._latest = self._latest, read_stamps(self._paths)
         return before == self._latest != self._loaded
 
     def read(self, load: Callable[[], T]) -> T | LoadFailure:
         """What `load` returns for files that stay the same meanwhile: no half of an old set with half of a new one."""
         for _ in range(MAX_READ_ATTEMPTS):
-            before = self._stamps()
+            before = read_stamps(self._paths)
             loaded = _try_load(load)
-            if self._stamps() == before:
+            if read_stamps(self._paths) == before:
                 self._loaded = before
                 return loaded
         return LoadFailure(f"the files changed while they were read, {MAX_READ_ATTEMPTS} times")
-
-    def _stamps(self) -> frozenset[FileStamp]:
-        try:
-            return frozenset(_file_stamps(self._paths()))
-        except Exception as error:  # noqa: BLE001 - not to know the files is a change too: loading tells what is wrong
-            return frozenset({(type(error).__name__, 0, 0, 0, 0, 0)})
 
 
 class Reloader(Generic[T]):
@@ -100,7 +98,7 @@ class Reloader(Generic[T]):
 
     @property
     def check(self) -> Check:
-        """The state, for who asks whether the gateway is ready: it is, by what was in force."""
+        """The state as a check. The gateway is ready all the same: it goes on with what was in force."""
         state = self.state
         return Check(state.subject, state.ok, state.since, "" if state.ok else "NOT_RELOADED", state.reason)
 
@@ -162,17 +160,25 @@ class Reloader(Generic[T]):
 def _try_load(load: Callable[[], T]) -> T | LoadFailure:
     try:
         return load()
-    except BaseException as error:  # noqa: BLE001 - in a thread: SystemExit would end the gateway, StopIteration never arrive
+    except BaseException as error:  # noqa: BLE001 - SystemExit would end the gateway, StopIteration never arrive
         return LoadFailure(_error_text(error))
 
 
 def _error_text(error: BaseException) -> str:
-    """What may be said of an error: another's text may hold anything."""
+    """The text of an error of ours; of another only its type, for its text may hold anything."""
     return str(error) if isinstance(error, BadSetup) else type(error).__name__
 
 
+def read_stamps(paths: Callable[[], Iterable[Path]]) -> FileStamps:
+    """The files and folders of `paths` as they are now. Blocks."""
+    try:
+        return frozenset(_file_stamps(paths()))
+    except Exception as error:  # noqa: BLE001 - not to know the files is a change too: loading tells what is wrong
+        return frozenset({(type(error).__name__, 0, 0, 0, 0, 0)})
+
+
 def _file_stamps(paths: Iterable[Path]) -> Iterator[FileStamp]:
-    """The mark of each file, also in folders below.
+    """Yield the stamp of each file, also in folders below.
 
     Links are followed: Kubernetes changes a volume by pointing `..data` elsewhere.
     """

@@ -1,4 +1,4 @@
-"""OTLP's signals: what each is called, where. What is done with them is elsewhere.
+"""OTLP's signals: what each is called, where. Nothing is done with them here.
 
 https://opentelemetry.io/docs/specs/otlp/ and the .proto files of opentelemetry-proto.
 """

@@ -17,7 +17,7 @@ from kannelle_privacy import Gateway, Refused
 
 from gateway.cli.root import main
 from gateway.config import Config, load
-from gateway.listeners import CALLS
+from gateway.listeners import MAX_LOCAL_CALLS
 from gateway.receivers import bounds, health
 from gateway.receivers.health import PROBES, WATCHERS
 from gateway.receivers.incoming import MESSAGE_SECONDS, SILENCE_SECONDS
@@ -87,7 +87,7 @@ def test_the_lines_for_a_newcomer_lead_to_a_checked_policy_in_an_empty_folder(
 def test_the_operators_page_names_the_bounds_of_the_code() -> None:
     limits = (ROOT / "docs" / "operator.md").read_text().partition("## Limits")[2].partition("\n## ")[0]
     for bound in (
-        f"{CALLS} on `local`",
+        f"{MAX_LOCAL_CALLS} on `local`",
         f"{MESSAGE_SECONDS:.0f} seconds from its headers",
         f"{SILENCE_SECONDS:.0f} seconds of silence",
         f"{PROBES} probes and {WATCHERS} watchers",

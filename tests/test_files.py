@@ -27,7 +27,7 @@ DIRECT: Final[Mapping[str, str]] = {
     "files.py": "the reader itself",
     "folder.py": "opens folders, and closes what is open to others",
     "cli/init.py": "makes a file that isn't there",
-    "cli/setup.py": "the gateway's own schemas",
+    "cli/config.py": "the gateway's own schemas",
     "contracts/protoc.py": "files in memory",
     "delivery/outbox/file.py": "the outbox and its locks, which the preflight looked at",
     "delivery/keys.py": "makes the secret",

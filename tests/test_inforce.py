@@ -14,7 +14,7 @@ from gateway.config import Config
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path
 from gateway.contracts.load import load as load_contracts
-from gateway.inforce import InForce, changes, description
+from gateway.inforce import Current, InForce, changes, description
 from gateway.loading import LoadedPolicy, compile_all
 from gateway.policy.load import parse
 from gateway.receivers.proxy.route_table import RouteTable
@@ -79,24 +79,27 @@ def loaded(text: str, held: Contract | None = None) -> LoadedPolicy:
     return compile_all(Config(), parse(text), held or contract())
 
 
-def in_force(held: LoadedPolicy) -> InForce:
-    route_table = RouteTable(held.compiled_routes, Upstreams(lambda: pytest.fail("nothing is connected to")), 0)
-    return InForce(
-        held.file.policy,
-        held.contract,
-        held.flows,
-        held.compiled_routes,
-        route_table,
-        {},
-        held.plans_digest,
-        held.files,
-    )
+def in_force(policy: LoadedPolicy) -> InForce:
+    routes = RouteTable(policy.compiled_routes, Upstreams(lambda: pytest.fail("nothing is connected to")), 0)
+    return InForce(policy, routes, {})
+
+
+async def test_whoever_has_read_what_is_in_force_keeps_all_of_it_over_a_reload() -> None:
+    first, second = in_force(loaded(POLICY)), in_force(loaded(POLICY))
+    current = Current(first)
+    kept, flows = current.now, current.flows()
+    current.put(second)
+    assert (kept.loaded.flows, kept.route_table, kept.exporters) == (flows, first.route_table, first.exporters)
+    assert current.now is second
+    assert (current.flows(), current.route_table()) == (second.loaded.flows, second.route_table)
+    with pytest.raises(AttributeError):
+        kept.route_table = second.route_table  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
 async def test_what_is_not_as_it_was_is_said_by_name(change: Callable[[str], str], expected: list[str]) -> None:
     held = loaded(change(POLICY))
-    told = changes(in_force(loaded(POLICY)), in_force(held))
+    told = changes(loaded(POLICY), held)
     assert told == expected
     assert description(held, told)["changes"] == expected
 
@@ -122,7 +125,7 @@ async def test_routes_go_by_listener_and_authority(
     change: Callable[[str], str], expected: list[str], tmp_path: Path
 ) -> None:
     held, before = load_contracts([proxy.write_contract(tmp_path)]), proxy.policy(1)
-    told = changes(in_force(loaded(before, held)), in_force(loaded(change(before), held)))
+    told = changes(loaded(before, held), loaded(change(before), held))
     assert told == [f"route outbound {one}" for one in expected]
 
 

@@ -58,7 +58,7 @@ def watched(folder: Path, policy: str, in_force: frozenset[Path] = frozenset()) 
     """The files that a policy names, beside it and the contracts."""
     (folder / "policy.yaml").write_text(policy)
     config = Config(policy=folder / "policy.yaml", contracts=(folder / "protos",))
-    found = PolicyFiles(config, lambda: in_force).paths()
+    found = PolicyFiles(config).paths(in_force)
     assert found >= {folder / "policy.yaml", folder / "protos"}
     return {*found} - {folder / "policy.yaml", folder / "protos"}
 
@@ -118,10 +118,10 @@ def test_of_a_broken_policy_what_can_be_read_is_watched_and_what_is_in_force(row
 
 
 def test_a_policy_that_is_gone_leaves_what_is_in_force(tmp_path: Path) -> None:
-    files = PolicyFiles(Config(policy=tmp_path / "policy.yaml"), lambda: frozenset({tmp_path / "a.lock"}))
-    assert tmp_path / "a.lock" in files.paths()
+    files, in_force = PolicyFiles(Config(policy=tmp_path / "policy.yaml")), frozenset({tmp_path / "a.lock"})
+    assert tmp_path / "a.lock" in files.paths(in_force)
     (tmp_path / "policy.yaml").write_text(f"approvals: b.lock\n{POLICY}")
-    assert {path.name for path in files.paths()} & {"a.lock", "b.lock"} == {"b.lock"}
+    assert {path.name for path in files.paths(in_force)} & {"a.lock", "b.lock"} == {"b.lock"}
 
 
 # In a running gateway.
@@ -165,8 +165,9 @@ class Opening:
 
     def __init__(self, gateway: Gateway) -> None:
         self.reached, self.may = threading.Event(), threading.Event()
-        self._open = gateway._delivery_setup.open
-        gateway._delivery_setup.open = self  # type: ignore[assignment, method-assign]
+        recipients = gateway._parts.switch.opener.recipients
+        self._open = recipients.open
+        recipients.open = self  # type: ignore[assignment, method-assign]
 
     def __call__(self, *given: Any) -> Any:
         opened = self._open(*given)

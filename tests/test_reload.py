@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.errors import BadPolicy, BadSetup
-from gateway.reload import MAX_READ_ATTEMPTS, FileWatcher, LoadFailure, Reloader
+from gateway.reload import MAX_READ_ATTEMPTS, POLL_SECONDS, FileWatcher, LoadFailure, Reloader, read_stamps
 from gateway.telemetry import ReloadSubject, Telemetry
 from tests.support.processes import TIMEOUT_SECONDS
 from tests.telemetry.test_telemetry import value
@@ -77,9 +77,14 @@ CHANGES: Final[dict[str, tuple[str, Callable[[Path], object]]]] = {
 }
 
 
+def watcher(paths: Callable[[], Iterable[Path]], *, interval_seconds: float = POLL_SECONDS) -> FileWatcher:
+    """Watches files that are read after this."""
+    return FileWatcher(paths, read_stamps(paths), interval_seconds=interval_seconds)
+
+
 @pytest.mark.parametrize(("name", "change"), CHANGES.values(), ids=CHANGES)
 def test_a_change_is_due_once_it_rests(folder: Path, name: str, change: Callable[[Path], object]) -> None:
-    watch = FileWatcher(lambda: [folder / name])
+    watch = watcher(lambda: [folder / name])
     assert not watch.has_settled_change()
     change(folder)
     assert [watch.has_settled_change(), watch.has_settled_change(), watch.has_settled_change()] == [False, True, True]
@@ -97,13 +102,13 @@ SAME: Final[dict[str, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
 def test_what_is_not_watched_or_no_change_is_not_due(folder: Path, change: Callable[[Path], object]) -> None:
-    watch = FileWatcher(lambda: [folder / "plain", folder / "gone"])
+    watch = watcher(lambda: [folder / "plain", folder / "gone"])
     change(folder)
     assert [watch.has_settled_change(), watch.has_settled_change()] == [False, False]
 
 
 def test_a_file_being_written_is_not_due(folder: Path) -> None:
-    watch = FileWatcher(lambda: [folder])
+    watch = watcher(lambda: [folder])
     for size in range(1, 5):
         (folder / "plain").write_text("x" * size * 10)
         assert not watch.has_settled_change()
@@ -111,7 +116,7 @@ def test_a_file_being_written_is_not_due(folder: Path) -> None:
 
 
 def test_a_failed_load_is_not_due_again_before_the_next_change(folder: Path) -> None:
-    watch = FileWatcher(lambda: [folder])
+    watch = watcher(lambda: [folder])
     swap(folder)
     assert watch.read(bad) == LoadFailure("policy.yaml:1: bad")
     assert [watch.has_settled_change(), watch.has_settled_change()] == [False, False]
@@ -122,11 +127,11 @@ def test_a_failed_load_is_not_due_again_before_the_next_change(folder: Path) -> 
 @pytest.mark.parametrize(("changes", "loads"), [(0, 1), (1, 2), (MAX_READ_ATTEMPTS - 1, MAX_READ_ATTEMPTS)])
 def test_files_that_change_while_they_are_read_are_read_again(folder: Path, changes: int, loads: int) -> None:
     read = changing(folder, changes)
-    assert FileWatcher(lambda: [folder]).read(read) == loads
+    assert watcher(lambda: [folder]).read(read) == loads
 
 
 def test_files_that_never_rest_are_not_taken_and_looked_at_again(folder: Path) -> None:
-    watch = FileWatcher(lambda: [folder])
+    watch = watcher(lambda: [folder])
     failed = watch.read(changing(folder, MAX_READ_ATTEMPTS))
     assert failed == LoadFailure(f"the files changed while they were read, {MAX_READ_ATTEMPTS} times")
     assert [watch.has_settled_change(), watch.has_settled_change()] == [False, True]
@@ -140,7 +145,7 @@ def test_paths_that_can_not_be_told_are_a_change(folder: Path) -> None:
             raise ValueError(SECRET)
         return paths
 
-    watch = FileWatcher(told)
+    watch = watcher(told)
     paths.clear()
     assert [watch.has_settled_change(), watch.has_settled_change()] == [False, True]
 
@@ -175,7 +180,7 @@ class Case:
         self.in_force: list[str] = []
         self._came = asyncio.Condition()
         self.reloader = Reloader(
-            what, FileWatcher(lambda: [file], interval_seconds=every), self._load, self._apply, self.telemetry
+            what, watcher(lambda: [file], interval_seconds=every), self._load, self._apply, self.telemetry
         )
 
     def _load(self) -> str:
@@ -305,7 +310,7 @@ async def test_what_can_not_be_put_in_force_counts_as_failed(
 async def test_what_is_put_in_force_at_once_needs_no_coroutine(folder: Path) -> None:
     applied: list[str] = []
     reloader = Reloader(
-        "tls", FileWatcher(lambda: [folder], interval_seconds=NEVER), lambda: "new", applied.append, Telemetry()
+        "tls", watcher(lambda: [folder], interval_seconds=NEVER), lambda: "new", applied.append, Telemetry()
     )
     task = asyncio.create_task(reloader.run())
     reloader.request()
@@ -368,7 +373,7 @@ async def test_with_no_time_between_looks_files_are_looked_at_only_when_asked(fo
         looks.append(folder)
         return [folder]
 
-    reloader = Reloader("tls", FileWatcher(paths, interval_seconds=0), lambda: "new", lambda loaded: None, Telemetry())
+    reloader = Reloader("tls", watcher(paths, interval_seconds=0), lambda: "new", lambda loaded: None, Telemetry())
     running = asyncio.create_task(reloader.run())
     before = len(looks)
     for _ in range(100):

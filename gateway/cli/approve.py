@@ -71,7 +71,7 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
 
 
 def review_claims(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, FieldPrivacy]) -> Review:
-    """Hold what is said against what was approved."""
+    """Compare what contracts and policy say with what was approved."""
     changed = {name: privacy for name, privacy in claims.items() if name in recorded and recorded[name] != privacy}
     looser = {name for name, privacy in changed.items() if loosens(recorded[name], privacy)}
     words = {
@@ -87,9 +87,9 @@ def review_claims(recorded: Mapping[str, FieldPrivacy], claims: Mapping[str, Fie
 
 
 def _ask(review: Review, lock: Path, overlaid: Collection[str], *, yes: bool) -> bool:
-    """Show what there is to agree to; whether it is agreed.
+    """Show what there is to agree to; return whether it is agreed.
 
-    What the gateway says of its own messages is no more than counted.
+    Fields of the gateway's own messages are only counted.
 
     `overlaid` are fields that the policy itself classifies.
     """

@@ -30,7 +30,7 @@ HEADINGS: Final = {
     Effect.WITHHELD: "Withheld: left, and doesn't now",
     Effect.NOTED: "Worth knowing",
 }
-POLICIES: Final = (".yaml", ".yml")
+POLICY_SUFFIXES: Final = (".yaml", ".yml")
 
 
 @click.command(epilog=example("diff old.yaml policy.yaml"))
@@ -53,7 +53,7 @@ def diff(old: Path, new: Path, contracts: tuple[Path, ...], policy: Path | None,
     OLD and NEW are two policies (.yaml), or two contracts: descriptor sets or folders of .proto files. What stays the
     same comes from --contracts or --policy. Exits with 1 if anything leaves that didn't.
     """
-    policies = [path.is_file() and path.suffix in POLICIES for path in (old, new)]
+    policies = [path.is_file() and path.suffix in POLICY_SUFFIXES for path in (old, new)]
     if len(set(policies)) > 1:
         raise click.UsageError("OLD and NEW must be two policies (.yaml) or two contracts.")
     if all(policies) and policy is not None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from gateway.cli.options import example, found_sources, output
 from gateway.cli.output import COLOURS, console, print_json
 from gateway.cli.sources import find_destination, find_type, load_compiler
+from gateway.errors import Reason
 from gateway.model import Category
 from gateway.policy.compile import Compiler
 from gateway.policy.flow_targets import flow_targets
@@ -23,6 +25,32 @@ if TYPE_CHECKING:
 
 Views = Mapping[str, Node]
 """One field, as each destination sees it."""
+
+
+class FieldRecord(msgspec.Struct, frozen=True):
+    """What becomes of a field at a destination.
+
+    `above`: what is below it is shown where the field's type first stands.
+    """
+
+    path: str
+    field: str
+    type: str
+    category: str
+    verdict: str
+    reason: Reason | None
+    rule: str
+    above: bool
+
+
+class DestinationRecord(msgspec.Struct, frozen=True):
+    """A destination, and what becomes of a type's fields there."""
+
+    destination: str
+    region: str
+    recipient: str
+    purpose: str
+    fields: list[FieldRecord]
 
 
 @click.command(epilog=example("explain kannelle.crm.v1.Contact --destination crm"))
@@ -57,29 +85,23 @@ def _destinations_of(made: Compiler, item: str) -> list[str]:
     return [destination for type_, destination in flow_targets(made) if type_ == item]
 
 
-def _destination_record(made: Compiler, name: str, view: Node) -> dict[str, Any]:
+def _destination_record(made: Compiler, name: str, view: Node) -> DestinationRecord:
     given = made.policy.destinations[name]
     fields = [_field_record(path, node) for path, node in view.walk()]
-    return {
-        "destination": name,
-        "region": given.region,
-        "recipient": given.recipient,
-        "purpose": given.purpose,
-        "fields": fields,
-    }
+    return DestinationRecord(name, given.region, given.recipient, given.purpose, fields)
 
 
-def _field_record(path: str, node: Node) -> dict[str, Any]:
-    return {
-        "path": path,
-        "field": node.key,
-        "type": node.type,
-        "category": node.category.name,
-        "verdict": "keep" if node.kept else "strip",
-        "reason": node.reason,
-        "rule": node.wording,
-        "above": node.shown_above,
-    }
+def _field_record(path: str, node: Node) -> FieldRecord:
+    return FieldRecord(
+        path=path,
+        field=node.key,
+        type=node.type,
+        category=node.category.name,
+        verdict="keep" if node.kept else "strip",
+        reason=node.reason,
+        rule=node.wording,
+        above=node.shown_above,
+    )
 
 
 def _tree(made: Compiler, item: str, views: Views) -> Tree:

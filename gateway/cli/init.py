@@ -70,7 +70,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _next_steps(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -> Iterable[str]:
-    """Yield what was written and what isn't said yet; and what to do next, if there is a file to do it with."""
+    """Yield what was written and what is missing; and what to do next, if there is a file to do it with."""
     yield f"{policy}: a policy for {plural(len(first.types), 'message type')} of {', '.join(map(str, contracts))}."
     if bare := len(first.unclassified):
         yield (
@@ -86,7 +86,7 @@ def _next_steps(first: FirstPolicy, contracts: tuple[Path, ...], policy: Path) -
 
 
 def _sources(contracts: tuple[Path, ...], policy: Path) -> list[str]:
-    """The options by which other commands find these contracts and this policy, as far as they wouldn't by themselves."""
+    """The options that other commands need to find these contracts and this policy."""
     named = (
         [] if contracts == found_contracts() else [word for path in contracts for word in ("--contracts", str(path))]
     )

@@ -42,7 +42,7 @@ def lint(contracts: tuple[Path, ...], policy: Path | None, strict: bool, form: s
 
 
 def _sources_line(contracts: tuple[Path, ...], policy: Path | None) -> str:
-    """What was looked at, so that nobody takes another's contracts for their own."""
+    """The contracts and policy that were checked, so that nobody takes Kannelle's for their own."""
     theirs = (
         ", ".join(map(str, contracts))
         or f"{DEFAULT_SOURCE} (no {CONTRACTS}/ here; --contracts PATH says where yours are)"

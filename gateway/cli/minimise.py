@@ -1,4 +1,4 @@
-"""`minimise`: one message in, the minimised one out, by the same way that it would go through a running gateway."""
+"""`minimise`: one message in, the minimised one out, along the same path as in a running gateway."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 from google.protobuf import json_format
@@ -66,7 +65,7 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
     head = {"destination": to, "type": item}
     message = made.contract.message_class(item)()
     try:
-        raw = _parse_json(message, raw) if given == "json" else raw
+        raw = _parse_json(message, raw, made.contract.pool) if given == "json" else raw
         verdict = _decide(flow, raw)
         lines = receipt(made.projector(to), raw, verdict)
         out = (
@@ -74,7 +73,7 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
             if not isinstance(verdict, Release)
             else verdict.payload
             if wanted == "binary"
-            else _to_json(message, verdict.payload)
+            else _to_json(message, verdict.payload, made.contract.pool)
         )
     except Refused as error:
         print_json({**head, "outcome": "refused", "reason": error.reason}, err=True)
@@ -82,8 +81,8 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
     return _write_result(verdict, lines, head, out)
 
 
-def _parse_json(message: Message, text: bytes) -> bytes:
-    """The bytes of a message that is given as JSON, read into `message`.
+def _parse_json(message: Message, text: bytes, pool: DescriptorPool) -> bytes:
+    """The bytes of a message that is given as JSON, read into `message`; `pool` has the types of what an `Any` holds.
 
     Raises Refused; what the reader says of it may hold values.
     """
@@ -92,26 +91,20 @@ def _parse_json(message: Message, text: bytes) -> bytes:
     if not text.lstrip().startswith(b"{"):  # an empty list would be taken for an empty message
         raise Refused(ItemReason.MALFORMED)
     try:
-        json_format.Parse(text, message, descriptor_pool=_pool(message))
+        json_format.Parse(text, message, descriptor_pool=pool)
         return message.SerializePartialToString()
     except (json_format.ParseError, ValueError, ArithmeticError, RecursionError, TypeError, KeyError, AttributeError):
         raise Refused(ItemReason.MALFORMED) from None
 
 
-def _to_json(message: Message, payload: bytes) -> bytes:
+def _to_json(message: Message, payload: bytes, pool: DescriptorPool) -> bytes:
     """A minimised message as JSON. Raises Refused if it has none, such as a time beyond the year 9999."""
     message.Clear()
     message.ParseFromString(payload)
     try:
-        return f"{json_format.MessageToJson(message, descriptor_pool=_pool(message))}\n".encode()
+        return f"{json_format.MessageToJson(message, descriptor_pool=pool)}\n".encode()
     except (json_format.SerializeToJsonError, ValueError, ArithmeticError, RecursionError):
         raise Refused(ItemReason.MALFORMED) from None
-
-
-def _pool(message: Message) -> DescriptorPool:
-    """Where the types of what an `Any` holds are looked up: the contracts."""
-    pool: Any = message.DESCRIPTOR.file.pool
-    return pool  # type: ignore[no-any-return]  # types-protobuf doesn't know upb's pool
 
 
 def _decide(flow: Flow, raw: bytes) -> Verdict:
@@ -122,7 +115,7 @@ def _decide(flow: Flow, raw: bytes) -> Verdict:
     return verdict
 
 
-def _write_result(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, Any], out: bytes) -> int:
+def _write_result(verdict: Verdict, lines: tuple[FieldLine, ...], head: dict[str, str], out: bytes) -> int:
     """The receipt goes first: once a byte of the message is out, nothing can fail but the writing."""
     if not isinstance(verdict, Release):
         print_json({**head, "outcome": "withheld"}, err=True)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import click
 
 from gateway.files import Unreadable, is_folder, is_link, read_error_text, stat_path
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 
-class ExistingPath(click.Path):
+class ExistingPath(click.Path[Path]):
     """A path that leads to something; where that can't be told, the reason is.
 
     Click takes every one for "does not exist".
     """
 
-    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path. Raises BadParameter."""
         try:
             stat_path(Path(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -38,7 +38,7 @@ def console(*, lines: bool = True) -> Console:
     )
 
 
-def print_json(value: Any, *, err: bool = False) -> None:
+def print_json(value: object, *, err: bool = False) -> None:
     """Print one JSON document."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2), err=err)
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 import msgspec
@@ -24,7 +24,7 @@ from gateway.errors import BadSetup
 from gateway.pipe.file_descriptor import write_line
 from gateway.pipe.line_counts import LineCounts
 from gateway.pipe.line_reader import LineReader
-from gateway.pipe.posix_signals import STDIN, ignore_signals
+from gateway.pipe.posix_signals import STDIN_FD, ignore_signals
 from gateway.pipe.report import CountsReporter
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ REPORT_INTERVAL_SECONDS: Final = 60.0
 
 
 class PipeOptions(NamedTuple):
-    """What a call says."""
+    """The options of a call that say what leaves, and where to."""
 
     contracts: tuple[Path, ...]
     policy: Path | None
@@ -49,7 +49,7 @@ class Duration(click.ParamType[float]):
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds. Fails with what is to be written."""
         if isinstance(value, float):
             return value
@@ -68,14 +68,14 @@ class FilterCommand(click.Command):
     """A command whose standard input is read to its end even when it is called wrongly."""
 
     def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
     ) -> click.Context:
         """The context of a call; where the call is wrong, only after all was read."""
         form = _requested_format(args)  # which reading them takes away
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.ClickException as error:
-            if os.isatty(STDIN):
+            if os.isatty(STDIN_FD):
                 raise
             _isolate_process()
             lines, report = _start(REPORT_INTERVAL_SECONDS, form, LineCounts())
@@ -105,7 +105,9 @@ class FilterCommand(click.Command):
     help="When to say the counts. 0: at the end.",
 )
 @output
-def pipe(every: float, form: str, **given: Any) -> int:
+def pipe(  # noqa: PLR0913, PLR0917 - as the options are
+    contracts: tuple[Path, ...], policy: Path | None, destination: str, local: str | None, every: float, form: str
+) -> int:
     """Minimise what a process writes, line by line.
 
     Level, time and IDs are found in what common loggers print, the policy's `pipe.keys` name others. A text leaves if
@@ -113,13 +115,13 @@ def pipe(every: float, form: str, **given: Any) -> int:
     happens and whatever signal comes. Says on standard error how many lines passed: from time to time, on SIGUSR1, and
     at the end. Exits with 1 if lines were lost for want of room, of time or of a reader.
     """
-    if os.isatty(STDIN):
+    if os.isatty(STDIN_FD):
         raise click.UsageError("Lines come from standard input; there is a terminal.")
     _isolate_process()
-    tally = LineCounts()
-    lines, report = _start(every, form, tally)
+    counts = LineCounts()
+    lines, report = _start(every, form, counts)
     try:
-        _filter(lines, tally, PipeOptions(**given))
+        _filter(lines, counts, PipeOptions(contracts, policy, destination, local))
     except (BadSetup, click.ClickException) as error:
         _print_error(error)
         lines.drain()
@@ -130,12 +132,12 @@ def pipe(every: float, form: str, **given: Any) -> int:
         report.end()
         raise
     report.end()
-    return int(tally.has_lost_lines)
+    return int(counts.has_lost_lines)
 
 
 def _start(every: float, form: str, counts: LineCounts) -> tuple[LineReader, CountsReporter]:
-    """Begin to read and to say counts."""
-    lines = LineReader(STDIN, counts)
+    """Begin to read and to report counts."""
+    lines = LineReader(STDIN_FD, counts)
     lines.start()
     report = CountsReporter(counts, every, _json_line if form == "json" else LineCounts.summary)
     report.start()
@@ -152,7 +154,7 @@ def _json_line(counts: LineCounts) -> str:
 
 
 def _isolate_process() -> None:
-    """Outlive the writer, leave no core, and let nobody but the gateway speak: libraries' logs may hold values."""
+    """Outlive the writer, leave no core, and silence libraries' loggers: what they log may hold values."""
     ignore_signals()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.raiseExceptions = False
@@ -164,16 +166,16 @@ def _isolate_process() -> None:
 
 def _filter(lines: LineReader, counts: LineCounts, given: PipeOptions) -> None:
     """Let lines through. Raises BadSetup, BadParameter."""
-    from gateway.cli.sources import find_destination, load_compiler  # noqa: PLC0415 reading begins before anything is loaded
+    from gateway.cli.sources import find_destination, load_compiler  # noqa: PLC0415 reading begins first
     from gateway.pipe.filter import LineFilter  # noqa: PLC0415
     from gateway.pipe.resource import resource_prefix as resource_of  # noqa: PLC0415
     from gateway.pipe.run import run  # noqa: PLC0415
 
     made, file = load_compiler(given.contracts, given.policy)
-    sieve = LineFilter(
+    line_filter = LineFilter(
         made, find_destination(made, file, given.destination), counts, resource_of(os.environ) if given.local else b""
     )
-    run(lines, sieve, _sink(lines, counts, given.local))
+    run(lines, line_filter, _sink(lines, counts, given.local))
 
 
 def _sink(lines: LineReader, counts: LineCounts, local: str | None) -> Sink:

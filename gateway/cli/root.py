@@ -9,7 +9,7 @@ import importlib
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import click
 from click.exceptions import Exit, NoSuchCommand
@@ -18,8 +18,8 @@ from gateway import __version__
 from gateway.errors import BadSetup
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "serve": "run",
-    "demo": "run",
+    "serve": "serve",
+    "demo": "demo",
     "minimise": "minimise",
     "init": "init",
     "lint": "lint",
@@ -30,8 +30,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "pipe": "pipe",
     "outbox": "outbox",
     "deadletters": "deadletters",
-    "config": "setup",
-    "version": "setup",
+    "config": "config",
+    "version": "version",
 }
 """The module of each command."""
 
@@ -64,7 +64,7 @@ class Root(click.Group):
         except NoSuchCommand:
             raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> None:
         """Run the command; what it returns is the exit code."""
         try:
             code = super().invoke(ctx)
@@ -76,7 +76,7 @@ class Root(click.Group):
             _exit_with(
                 ctx, _missing_extra(error) or INTERNAL_ERROR_TEXT.format(name=type(error).__name__, place=_place(error))
             )
-        except Exception as error:  # noqa: BLE001 no text of an exception nobody foresaw is printed: it may hold a value
+        except Exception as error:  # noqa: BLE001 no text of an unforeseen exception is printed: it may hold a value
             _exit_with(ctx, INTERNAL_ERROR_TEXT.format(name=type(error).__name__, place=_place(error)))
         if isinstance(code, int):
             ctx.exit(code)
@@ -97,7 +97,7 @@ def _exit_with(ctx: click.Context, text: str) -> NoReturn:
 
 
 def _place(error: Exception) -> str:
-    """Where an exception comes from, for a report: code, no values."""
+    """Where an exception comes from, for a report: a line of code, no values."""
     *_, frame = traceback.extract_tb(error.__traceback__)
     return f"{Path(frame.filename).name}:{frame.lineno}"
 

@@ -1,4 +1,4 @@
-"""Contracts and policy as the command line names them, compiled; and the words for a name that neither knows."""
+"""Contracts and policy as the command line names them, compiled; and what to say of a name that neither knows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_policy_file(policy: Path | None) -> PolicyFile:
 
 
 def load_unapproved(contracts: Iterable[Path], policy: Path | None) -> tuple[Compiler, PolicyFile]:
-    """The same as `compiler`, before anything is approved: all that is said counts. Raises BadSetup."""
+    """The same as `load_compiler`, before anything is approved: all classifications count. Raises BadSetup."""
     file = load_policy_file(policy)
     bare = replace(file, policy=msgspec.structs.replace(file.policy, approvals=None))
     return Compiler(load_contracts(tuple(contracts) or (default_contract(),)), bare), file

@@ -1,13 +1,13 @@
 """What stores and sends, by role: an outbox with its workers, a hub that has one, or both.
 
-Put together here, used by `app.py`.
+Put together here, used by `assembly.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Self
 
 import grpc
 import msgspec
@@ -37,30 +37,36 @@ Credentials = Callable[[], tuple[int, grpc.ChannelCredentials]]
 """The generation of the gateway's certificate, and credentials with it."""
 
 
-NONE: Final = OpenedExporters({})
+NO_EXPORTERS: Final = OpenedExporters({})
 """What is opened where nothing is sent from here."""
 
 
 class DeliveryDeps(msgspec.Struct, frozen=True):
-    """What the rest of the gateway has: what is in force, what decides again, what counts, the way to a hub."""
+    """What the rest of the gateway has: what is in force, what decides again, what counts."""
 
     flows: Callable[[], Flows]
     exporters: Callable[[], Mapping[str, Exporter]]
     redecider: Redecider
     counts: Counts
-    credentials: Credentials
 
 
 class Recipients:
     """Where releases go: to the policy's exporters, or from an agent to its hub, whatever the policy says."""
 
-    def __init__(self, config: Config, hub_client: HubClient | None) -> None:
+    def __init__(self, config: Config, hub_client: HubClient | None, *, has_outbox: bool) -> None:
+        """Without an outbox there are none: nothing is sent from here."""
         self._http = HttpClient(insecure_loopback=config.insecure_loopback)
         self._exporters = ExporterPool(config.state, self._http, config.insecure_loopback)
         self._hub = None if hub_client is None else HubExporter(hub_client)
+        self._has_outbox = has_outbox
 
     def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
-        """The exporter of each destination that a flow feeds, not yet in use. Blocks. Raises BadConfig."""
+        """The exporter of each destination that a flow feeds, not yet in use.
+
+        Blocks: use it from a thread, one at a time. Raises BadConfig.
+        """
+        if not self._has_outbox:
+            return NO_EXPORTERS
         if self._hub is None:
             return self._exporters.open(policy, contract, origin)
         return OpenedExporters(
@@ -68,7 +74,7 @@ class Recipients:
         )
 
     def adopt(self, opening: OpenedExporters) -> Mapping[str, Exporter]:
-        """Use these from now on."""
+        """Use these from now on. Raises nothing."""
         return self._exporters.adopt(opening)
 
     def discard(self, opening: OpenedExporters) -> None:
@@ -80,19 +86,38 @@ class Recipients:
         await self._http.close()
 
 
+class DeliveryBase(msgspec.Struct, frozen=True):
+    """What delivery needs whatever policy is in force: the outbox's file, the way to a hub, what opens exporters."""
+
+    outbox: SqliteOutbox | None
+    hub_client: HubClient | None
+    recipients: Recipients
+
+    @classmethod
+    def open(cls, config: Config, credentials: Credentials, counts: Counts) -> Self:
+        """Open what the configuration says. Raises BadConfig if something can't be opened."""
+        hub_client = None if config.hub is None else HubClient(config.hub, credentials, counts)
+        outbox = None if config.outbox is None else SqliteOutbox.open(config.state / file.NAME, config.outbox)
+        return cls(outbox, hub_client, Recipients(config, hub_client, has_outbox=outbox is not None))
+
+    @classmethod
+    def empty(cls, config: Config) -> Self:
+        """Nothing is opened: a substitute takes the place of all."""
+        return cls(None, None, Recipients(config, None, has_outbox=False))
+
+
 class OutboxService:
     """An outbox on the gateway's own volume, with workers, and retention on schedule."""
 
-    def __init__(self, config: Config, settings: OutboxSettings, deps: DeliveryDeps) -> None:
-        """Raises BadConfig if it can't be opened."""
+    def __init__(self, outbox: SqliteOutbox, settings: OutboxSettings, deps: DeliveryDeps) -> None:
         self._retention_seconds = settings.sweep
-        self._outbox = SqliteOutbox.open(config.state / file.NAME, settings)
-        attempt_deps = AttemptDeps(self._outbox, deps.redecider, deps.counts)
+        self._outbox = outbox
+        attempt_deps = AttemptDeps(outbox, deps.redecider, deps.counts)
         self.delivery = OutboxDispatcher(attempt_deps)
         self._retention = Retention(attempt_deps, deps.flows, deps.exporters, settings.max_age)
         self._retaining: asyncio.Task[None] | None = None
         deps.counts.set_outbox_source(self._waiting)
-        deps.counts.add_resources(self._outbox.uses())
+        deps.counts.add_resources(outbox.uses())
 
     def start(self) -> None:
         """Begin to delete what is too old."""
@@ -119,34 +144,19 @@ class OutboxService:
 
 
 class DeliverySetup:
-    """All of it. `delivery` is what receivers hand their entries to."""
+    """Everything that stores and sends. `delivery` is what receivers hand their entries to."""
 
-    def __init__(self, config: Config, deps: DeliveryDeps, substitute: Delivery | None = None) -> None:
-        """`substitute` takes the place of all that the configuration says. Raises BadConfig if something can't be opened."""
-        self._hub_client = (
-            None
-            if substitute is not None or config.hub is None
-            else HubClient(config.hub, deps.credentials, deps.counts)
-        )
-        hub_client = self._hub_client
-        self._recipients = Recipients(config, hub_client)
+    def __init__(
+        self, config: Config, base: DeliveryBase, deps: DeliveryDeps, substitute: Delivery | None = None
+    ) -> None:
+        """`substitute` takes the place of all that `base` has."""
+        self._hub_client = base.hub_client
+        self._recipients = base.recipients
         self._redecider = deps.redecider
         self._store = (
-            None if substitute is not None or config.outbox is None else OutboxService(config, config.outbox, deps)
+            None if base.outbox is None or config.outbox is None else OutboxService(base.outbox, config.outbox, deps)
         )
-        self.delivery = substitute or _delivery(hub_client, self._store)
-
-    def open(self, policy: Policy, contract: Contract, origin: Origin = NO_ORIGIN) -> OpenedExporters:
-        """The exporters of a policy, not yet in use. Blocks: use it from a thread, one at a time. Raises BadConfig."""
-        return NONE if self._store is None else self._recipients.open(policy, contract, origin)
-
-    def adopt(self, opening: OpenedExporters) -> Mapping[str, Exporter]:
-        """Know these from now on. Raises nothing."""
-        return self._recipients.adopt(opening)
-
-    def discard(self, opening: OpenedExporters) -> None:
-        """Close what was opened in vain."""
-        self._recipients.discard(opening)
+        self.delivery = substitute or _delivery(base.hub_client, self._store)
 
     def replace(self, exporters: Mapping[str, Exporter], flows: Flows) -> None:
         """Send by these, and decide by these flows, from this moment on. Raises nothing."""

@@ -99,7 +99,7 @@ class Backends:
             (ANALYTICS, EVENT, self._segment, posted.parse_event),
             (SUPPORT, MESSAGE, self._zendesk, posted.parse_ticket),
         )
-        arrived: dict[str, tuple[Message, ...]] = {LOG: tuple(log_items(self._log.requests))}
+        arrived: dict[str, tuple[Message, ...]] = {LOG: tuple(log_items(self._log.logs()))}
         raw, faults = {LOG: b"".join(self._log.received)}, {}
         for name, type_, vendor, read in vendors:
             bodies = [read(body) for body in vendor.accepted.values()]

@@ -1,4 +1,4 @@
-"""What the demo's service says through its generated clients, by the name of the call.
+"""What the demo's service sends through its generated clients, by the name of the call.
 
 All people and companies are made up; the phone numbers are of the ranges that France keeps for fiction.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, Unpack
 
-from gateway.demo.item import Item, ItemOutcome
+from gateway.demo.item import Item, ItemOutcome, KnownFacts
 from gateway.errors import ItemReason
 from gateway.model import Category
 
@@ -47,7 +47,7 @@ def calls(now: datetime) -> Mapping[str, tuple[Item, ...]]:
     }
 
 
-def _camille(earlier: str) -> dict[str, Any]:
+def _camille(earlier: str) -> Mapping[str, object]:
     """All that a service has at hand of its user."""
     return {
         "user_id": "usr_8f3kq2",
@@ -80,11 +80,11 @@ def _camille(earlier: str) -> dict[str, Any]:
     }
 
 
-def _some(user: dict[str, Any], *keys: str) -> dict[str, Any]:
+def _some(user: Mapping[str, object], *keys: str) -> Mapping[str, object]:
     return {key: user[key] for key in keys}
 
 
-def _activity(user: dict[str, Any], time: str) -> Item:
+def _activity(user: Mapping[str, object], time: str) -> Item:
     fields = {
         "user": _some(user, "user_id", "work_email", "full_name", "network"),
         "action": "video.shared",
@@ -110,12 +110,19 @@ def _mistake(time: str) -> Item:
     )
 
 
-def _event(call: str, name: str, user: dict[str, Any], time: str, properties: dict[str, Any], **known: Any) -> Item:
+def _event(
+    call: str,
+    name: str,
+    user: Mapping[str, object],
+    time: str,
+    properties: Mapping[str, object],
+    **known: Unpack[KnownFacts],
+) -> Item:
     fields = {"user": user, "name": name, "time": time, "properties": properties}
     return Item(title=f"{call}: {name}", type=EVENT, fields=fields, destinations=("analytics",), **known)
 
 
-def _export_tracked(user: dict[str, Any], time: str) -> Item:
+def _export_tracked(user: Mapping[str, object], time: str) -> Item:
     properties = {
         "codec": {"string_value": "hevc"},
         "resolution": {"string_value": "2160p"},
@@ -175,7 +182,7 @@ def _errors(time: str) -> tuple[Item, ...]:
     )
 
 
-def _question(user: dict[str, Any], time: str) -> Item:
+def _question(user: Mapping[str, object], time: str) -> Item:
     fields = {
         "user": _some(user, "user_id", "work_email", "full_name", "phone_number", "workspace", "device", "network"),
         "topic": "SUPPORT_TOPIC_EXPORT",

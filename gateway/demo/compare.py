@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 import msgspec
 from google.protobuf.message import Message
+from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 
 from gateway.demo.expectations import ACCEPTED_PATHS, CATEGORY_BY_PATH, MAY_RECEIVE
 from gateway.demo.item import Item, ItemOutcome
@@ -43,10 +43,10 @@ class ItemComparison(msgspec.Struct, frozen=True):
     arrived: bool
 
 
-def compare_items(seen: DemoResult) -> Iterator[ItemComparison]:
+def compare_items(result: DemoResult) -> Iterator[ItemComparison]:
     """All items at all destinations, those that arrived though nobody sent them too."""
-    for destination in sorted({*MAY_RECEIVE, *seen.received}):
-        yield from _compare_destination(destination, seen)
+    for destination in sorted({*MAY_RECEIVE, *result.received}):
+        yield from _compare_destination(destination, result)
 
 
 def category_of(path: str, item: Item | None) -> Category:
@@ -77,12 +77,12 @@ def expected(leaf: Leaf, item: Item, destination: str) -> Value | None:
     return item.replacements.get(leaf.path, leaf.value)
 
 
-def _compare_destination(destination: str, seen: DemoResult) -> Iterator[ItemComparison]:
+def _compare_destination(destination: str, result: DemoResult) -> Iterator[ItemComparison]:
     """Items of one kind arrive about in the order sent: batches may overtake each other."""
-    came: dict[Any, list[Message]] = {}
-    for message in seen.received.get(destination, ()):
+    came: dict[tuple[str, bool], list[Message]] = {}
+    for message in result.received.get(destination, ()):
         came.setdefault(_message_kind(message), []).append(message)
-    for sent in seen.sent:
+    for sent in result.sent:
         if destination in sent.item.destinations:
             left = came.get(_message_kind(sent.message)) if sent.item.outcome is ItemOutcome.RELEASED else None
             yield _compare_item(destination, sent, _take_match(left, sent, destination) if left else None)
@@ -105,9 +105,11 @@ def _take_match(left: list[Message], sent: SentItem, destination: str) -> Messag
 
 def _message_kind(message: Message) -> tuple[str, bool]:
     """A message's type. In OTLP, what is around the records is apart from them."""
-    held: Any = message
-    is_record = message.DESCRIPTOR.name == "ResourceLogs" and bool(held.scope_logs[0].log_records)
-    return message.DESCRIPTOR.full_name, is_record
+    return message.DESCRIPTOR.full_name, message.DESCRIPTOR.name == "ResourceLogs" and _has_record(message)
+
+
+def _has_record(logs: Message) -> bool:
+    return bool(ResourceLogs.FromString(logs.SerializeToString()).scope_logs[0].log_records)
 
 
 def _compare_item(destination: str, sent: SentItem | None, came: Message | None) -> ItemComparison:

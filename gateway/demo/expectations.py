@@ -41,7 +41,8 @@ _PATHS: Final[Mapping[Category, str]] = {
     Category.POSTAL_ADDRESS: """
         company.postal_address""",
     Category.DEVICE: """
-        user.device.device_id user.device.model user.device.operating_system user.network.user_agent attributes[user_agent.original]""",
+        user.device.device_id user.device.model user.device.operating_system user.network.user_agent
+        attributes[user_agent.original]""",
     Category.NETWORK: """
         user.network.ip_address source_ip attributes[client.address] resource.attributes[host.ip]""",
     Category.COOKIE: """
@@ -49,7 +50,8 @@ _PATHS: Final[Mapping[Category, str]] = {
     Category.ORGANISATION: """
         user.workspace.company_name user.workspace.team company.legal_name""",
     Category.USAGE: """
-        user.usage.session_id user.usage.signed_in_at user.usage.videos_watched user.usage.recent_searches[*] attributes[session.id]""",
+        user.usage.session_id user.usage.signed_in_at user.usage.videos_watched user.usage.recent_searches[*]
+        attributes[session.id]""",
     Category.CONTENT: """
         title subtitles[en] share_link attachments[*].content properties[title]""",
     Category.PAYMENT: """
@@ -60,16 +62,20 @@ _PATHS: Final[Mapping[Category, str]] = {
         body detail subject text note attachments[*].file_name properties[comment]
         attributes[exception.message] attributes[exception.stacktrace] attributes[url.full]""",
     Category.OPERATIONAL: """
-        name time action resource outcome topic reference created_at last_contacted[renewal] video_id codec length exported_at
+        name time action resource outcome topic reference created_at last_contacted[renewal] video_id codec length
+        exported_at
         user.workspace.workspace_id user.workspace.role user.device.app_version company.company_id company.seats
         subscription.plan subscription.renews_at attachments[*].media_type
-        properties[channel] properties[code] properties[codec] properties[duration_s] properties[position_s] properties[recovered]
+        properties[channel] properties[code] properties[codec] properties[duration_s] properties[position_s]
+        properties[recovered]
         properties[resolution] properties[subtitled] properties[viewers]
-        resource.attributes[deployment.environment.name] resource.attributes[service.name] resource.attributes[service.version]
+        resource.attributes[deployment.environment.name] resource.attributes[service.name]
+        resource.attributes[service.version]
         resource.attributes[telemetry.sdk.language] resource.attributes[telemetry.sdk.name] scope.name scope.version
         time_unix_nano observed_time_unix_nano severity_number severity_text event_name flags trace_id span_id
         attributes[exception.type] attributes[http.request.method] attributes[http.response.status_code]
-        attributes[http.route] attributes[kannelle.video.codec] attributes[kannelle.video.id] attributes[kannelle.workspace.id]""",
+        attributes[http.route] attributes[kannelle.video.codec] attributes[kannelle.video.id]
+        attributes[kannelle.workspace.id]""",
 }
 
 CATEGORY_BY_PATH: Final[Mapping[str, Category]] = {

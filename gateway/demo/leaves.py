@@ -6,13 +6,15 @@ Knows protobuf and OTLP's shapes, and nothing of what may leave.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
+
+M = TypeVar("M", bound=Message)
 
 Step = tuple[str, int | str | None]
 """A field, and in it the index of a list or the key of a map; None where it is neither."""
@@ -34,6 +36,21 @@ _WRAPPING: Final = ("scope_logs[*].log_records[*].", "scope_logs[*].")
 _WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
+Value = str | bytes | int | float | Message
+
+FieldContent = Value | Sequence[Value] | Mapping[str, Value]
+"""What a field holds, one value or many."""
+
+
+@runtime_checkable
+class JsonText(Protocol):
+    """A message that protobuf's JSON writes as a text: a duration, a time."""
+
+    def ToJsonString(self) -> str:  # noqa: N802 - protobuf's name
+        """The text."""
+        ...
+
+
 class Leaf(msgspec.Struct, frozen=True):
     """A value in a message. In `path` list indices are `[*]`; `route` leads there exactly."""
 
@@ -47,9 +64,9 @@ def leaves(message: Message) -> list[Leaf]:
     return list(_leaves(message, "", ()))
 
 
-def only_leaf(message: Message, route: tuple[Step, ...]) -> Message:
+def only_leaf(message: M, route: tuple[Step, ...]) -> M:
     """A message of the same type with nothing but the value at the end of `route`."""
-    part: Any = type(message)()
+    part = type(message)()
     (name, key), *rest = route
     value = getattr(message, name) if key is None else getattr(message, name)[key]
     if rest:
@@ -64,8 +81,7 @@ def only_leaf(message: Message, route: tuple[Step, ...]) -> Message:
         getattr(part, name).CopyFrom(value)
     else:
         setattr(part, name, value)
-    made: Message = part
-    return made
+    return part
 
 
 def _leaves(message: Message, path: str, route: tuple[Step, ...]) -> Iterator[Leaf]:
@@ -78,16 +94,16 @@ def _leaves(message: Message, path: str, route: tuple[Step, ...]) -> Iterator[Le
                 yield Leaf(_short(below), _plain(field, value), way)
 
 
-def _parts(field: FieldDescriptor, held: Any) -> Iterator[tuple[Step, str, Any]]:
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+def _parts(field: FieldDescriptor, held: FieldContent) -> Iterator[tuple[Step, str, Value]]:
+    if isinstance(held, Mapping):
         yield from (((field.name, key), f"{field.name}[{key}]", held[key]) for key in sorted(held))
-    elif field.is_repeated:
+    elif isinstance(held, str | bytes | Message) or not isinstance(held, Sequence):
+        yield (field.name, None), field.name, held
+    else:
         yield from (
             ((field.name, index), f"{field.name}[{getattr(value, 'key', '*')}]", value)
             for index, value in enumerate(held)
         )
-    else:
-        yield (field.name, None), field.name, held
 
 
 def _short(path: str) -> str:
@@ -96,16 +112,20 @@ def _short(path: str) -> str:
     return path
 
 
-def _plain(field: FieldDescriptor, value: Any) -> str | bytes:
+def _plain(field: FieldDescriptor, value: Value) -> str | bytes:
     if isinstance(value, Message):
         return _plain_message(field, value)
     if isinstance(value, bytes):
         return value.hex() if field.name in {"trace_id", "span_id"} else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int):
+        return str(value)
     if field.enum_type is not None:
         return _name(field.enum_type, value)
     if field.name.endswith("time_unix_nano"):
         return f"{datetime.fromtimestamp(value // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{value % 10**9:09d}Z"
-    return "yes" if value is True else "no" if value is False else str(value)
+    return str(value)
 
 
 def _name(enum: EnumDescriptor, number: int) -> str:
@@ -115,12 +135,11 @@ def _name(enum: EnumDescriptor, number: int) -> str:
     return str(number) if known is None else str(known.name).removeprefix(prefix)
 
 
-def _plain_message(field: FieldDescriptor, message: Any) -> str | bytes:
-    match message.DESCRIPTOR.name:
-        case "Duration" | "Timestamp":
-            return str(message.ToJsonString())
-        case "KeyValue":
-            return _plain_message(field, message.value)
+def _plain_message(field: FieldDescriptor, message: Message) -> str | bytes:
+    if isinstance(message, JsonText):
+        return message.ToJsonString()
+    values = message.ListFields()
+    if message.DESCRIPTOR.name == "KeyValue":
+        values = [(inner, value) for inner, value in values if inner.name == "value"]
     # An AnyValue or PropertyValue: what its one oneof holds.
-    (inner, value), *_ = message.ListFields() or ((field, ""),)
-    return _plain(inner, value)
+    return _plain(*values[0]) if values else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final, TypedDict, Unpack
 
 from opentelemetry._logs import SeverityNumber
+from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-from gateway.demo.item import Item
+from gateway.demo.item import Item, KnownFacts
 from gateway.model import Category
 
 RESOURCE: Final = {
@@ -27,9 +29,25 @@ _SPAN: Final = SpanContext(
 )
 
 
-def _record(title: str, severity: SeverityNumber, fields: dict[str, Any], **known: Any) -> Item:
-    fields = {"severity_number": severity, "severity_text": severity.name, **fields}
-    return Item(title=title, fields=fields, destinations=("application-log",), **known)
+class LogArguments(TypedDict, total=False):
+    """Arguments of the SDK's `Logger.emit`."""
+
+    context: Context
+    body: str
+    attributes: Mapping[str, str | int]
+    event_name: str
+    exception: Exception
+
+
+class LogItem(Item, frozen=True, kw_only=True):
+    """A log record, and the arguments that make it."""
+
+    severity: SeverityNumber
+    arguments: LogArguments
+
+
+def _record(title: str, severity: SeverityNumber, arguments: LogArguments, **known: Unpack[KnownFacts]) -> LogItem:
+    return LogItem(title=title, severity=severity, arguments=arguments, destinations=("application-log",), **known)
 
 
 BATCH: Final = Item(

@@ -28,7 +28,7 @@ def log_items(requests: Iterable[ExportLogsServiceRequest]) -> list[Message]:
 
     Each as an item with nothing else in it.
     """
-    around: dict[bytes, Message] = {}
+    heads: dict[bytes, Message] = {}
     records: list[Message] = []
     for logs in (logs for request in requests for logs in request.resource_logs):
         for held in logs.scope_logs:
@@ -37,9 +37,9 @@ def log_items(requests: Iterable[ExportLogsServiceRequest]) -> list[Message]:
                 schema_url=logs.schema_url,
                 scope_logs=[ScopeLogs(scope=held.scope, schema_url=held.schema_url)],
             )
-            around.setdefault(head.SerializeToString(deterministic=True), head)
+            heads.setdefault(head.SerializeToString(deterministic=True), head)
             records += [ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])]) for record in held.log_records]
-    return [*around.values(), *records]
+    return [*heads.values(), *records]
 
 
 def _message(line: bytes, contract: Contract) -> Message:

@@ -1,4 +1,4 @@
-"""What the demo has to tell, as data: one table a destination, totals, findings. How it looks is `show.py`'s."""
+"""The demo's result as data: one table a destination, totals, findings. See `render.py` for how it looks."""
 
 from __future__ import annotations
 
@@ -87,9 +87,10 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Items and values that were sent, those of them that are personal, and how many arrived outside the EU, by what they are.
+    """Items and values that were sent, and those of them that are personal.
 
-    `planted` is how many different personal values were looked for in the bytes that each destination got.
+    `outside`: how many arrived outside the EU, by category. `planted`: how many different personal values were looked
+    for in the bytes that each destination got.
     """
 
     items: int
@@ -109,48 +110,48 @@ class Report(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def report(policy: Policy, seen: DemoResult, why: ReasonFinder, exporters: Mapping[str, str]) -> Report:
+def report(policy: Policy, result: DemoResult, reasons: ReasonFinder, exporters: Mapping[str, str]) -> Report:
     """Compare and verify what was seen, and put it together.
 
     `exporters` says in words where a destination's data went.
     """
-    found = list(compare_items(seen))
-    faults = findings(seen, found)
+    found = list(compare_items(result))
+    faults = findings(result, found)
     tables = []
     for name, given in policy.destinations.items():
-        if here := [passage for passage in found if passage.destination == name]:
-            tables.append(_table(name, given, exporters[name], here, why))
-    return Report(not faults, tuple(tables), seen.answers, _summary(policy, seen, found), tuple(faults))
+        if here := [comparison for comparison in found if comparison.destination == name]:
+            tables.append(_table(name, given, exporters[name], here, reasons))
+    return Report(not faults, tuple(tables), result.answers, _summary(policy, result, found), tuple(faults))
 
 
 def _table(
-    name: str, given: Destination, exporter: str, passages: Sequence[ItemComparison], why: ReasonFinder
+    name: str, given: Destination, exporter: str, comparisons: Sequence[ItemComparison], reasons: ReasonFinder
 ) -> Table:
-    sections = tuple(_section(passage, why) for passage in passages)
+    sections = tuple(_section(comparison, reasons) for comparison in comparisons)
     return Table(name, given.recipient, given.region, given.purpose, exporter, sections, _totals(sections))
 
 
-def _section(passage: ItemComparison, why: ReasonFinder) -> Section:
-    item = passage.sent.item if passage.sent else None
-    rows = tuple(_row(passage, pair, why) for pair in passage.pairs)
+def _section(comparison: ItemComparison, reasons: ReasonFinder) -> Section:
+    item = comparison.sent.item if comparison.sent else None
+    rows = tuple(_row(comparison, pair, reasons) for pair in comparison.pairs)
     if item is None:
         return Section("nobody sent this", True, ItemOutcome.RELEASED, None, rows)
     return Section(item.title, item is not BATCH, item.outcome, item.reason, rows)
 
 
-def _row(passage: ItemComparison, pair: ValuePair, why: ReasonFinder) -> Row:
+def _row(comparison: ItemComparison, pair: ValuePair, reasons: ReasonFinder) -> Row:
     sent = pair.sent.value if pair.sent else None
-    reason = None if pair.arrived == sent else _reason(passage, pair, why)
+    reason = None if pair.arrived == sent else _reason(comparison, pair, reasons)
     return Row(
         pair.path, pair.category.name, _text(sent), _text(pair.arrived), _verdict(sent, pair.arrived, reason), reason
     )
 
 
-def _reason(passage: ItemComparison, pair: ValuePair, why: ReasonFinder) -> str | None:
-    if passage.sent is None or pair.sent is None:
+def _reason(comparison: ItemComparison, pair: ValuePair, reasons: ReasonFinder) -> str | None:
+    if comparison.sent is None or pair.sent is None:
         return None
-    reason = passage.sent.item.reason or why.reason(passage.sent.message, pair.sent, passage.destination)
-    return reason if reason or has_place(pair.path, passage.destination) else NOT_MAPPED
+    reason = comparison.sent.item.reason or reasons.reason(comparison.sent.message, pair.sent, comparison.destination)
+    return reason if reason or has_place(pair.path, comparison.destination) else NOT_MAPPED
 
 
 def _verdict(sent: Value | None, arrived: Value | None, reason: str | None) -> ValueOutcome:
@@ -168,14 +169,14 @@ def _text(value: Value | None) -> str | None:
 
 
 def _totals(sections: Iterable[Section]) -> Totals:
-    fates = [section.outcome for section in sections if section.is_item]
+    outcomes = [section.outcome for section in sections if section.is_item]
     rows = [row for section in sections for row in section.rows]
     verdicts = [row.verdict for row in rows]
     return Totals(
-        items=len(fates),
-        released=fates.count(ItemOutcome.RELEASED),
-        withheld=fates.count(ItemOutcome.WITHHELD),
-        rejected=fates.count(ItemOutcome.REJECTED),
+        items=len(outcomes),
+        released=outcomes.count(ItemOutcome.RELEASED),
+        withheld=outcomes.count(ItemOutcome.WITHHELD),
+        rejected=outcomes.count(ItemOutcome.REJECTED),
         sent=sum(row.sent is not None for row in rows),
         arrived=sum(row.arrived is not None for row in rows),
         masked=verdicts.count(ValueOutcome.MASKED),
@@ -183,20 +184,20 @@ def _totals(sections: Iterable[Section]) -> Totals:
     )
 
 
-def _summary(policy: Policy, seen: DemoResult, passages: Iterable[ItemComparison]) -> Summary:
-    values = [category_of(leaf.path, sent.item) for sent in seen.sent for leaf in leaves(sent.message)]
+def _summary(policy: Policy, result: DemoResult, comparisons: Iterable[ItemComparison]) -> Summary:
+    values = [category_of(leaf.path, sent.item) for sent in result.sent for leaf in leaves(sent.message)]
     crossed = Counter(
         pair.category.name
-        for passage in passages
-        for pair in passage.pairs
-        if policy.destinations[passage.destination].region not in EU
+        for comparison in comparisons
+        for pair in comparison.pairs
+        if policy.destinations[comparison.destination].region not in EU
         and pair.arrived is not None
         and is_personal(pair.category)
     )
     return Summary(
-        items=sum(sent.item is not BATCH for sent in seen.sent),
+        items=sum(sent.item is not BATCH for sent in result.sent),
         values=len(values),
         personal=sum(map(is_personal, values)),
-        planted=len({value for value, _, _ in planted_values(seen.sent)}),
+        planted=len({value for value, _, _ in planted_values(result.sent)}),
         outside=dict(sorted(crossed.items())),
     )

@@ -1,4 +1,4 @@
-"""The demo: play, compare, verify, tell. `privacy-gateway demo` calls `run`."""
+"""The demo: run a session, compare, verify, print. `privacy-gateway demo` calls `run`."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def run_demo(state: Path, file: PolicyFile, contract: Contract) -> Report:
     config = Config(
         listeners=Listeners(local=Local(address="127.0.0.1:0"), local_http=None), state=state, insecure_loopback=True
     )
-    seen = uvloop.run(run_session(config, file, contract))
+    result = uvloop.run(run_session(config, file, contract))
     # gRPC's thread ends with the last of its objects, and they refer to each other.
     gc.collect()
-    return build_report(seen, state, file, contract)
+    return build_report(result, state, file, contract)
 
 
-def build_report(seen: DemoResult, state: Path, file: PolicyFile, contract: Contract) -> Report:
+def build_report(result: DemoResult, state: Path, file: PolicyFile, contract: Contract) -> Report:
     """Compare and verify what was seen."""
     exporters = {name: str(state / f"{name}.jsonl") for name in file.policy.destinations}
-    return report(file.policy, seen, ReasonFinder(Compiler(contract, file)), {**exporters, **DESCRIPTIONS})
+    return report(file.policy, result, ReasonFinder(Compiler(contract, file)), {**exporters, **DESCRIPTIONS})

@@ -7,18 +7,34 @@ What it says stands in `logs.py` and `calls.py`. Blocking, as most services are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from time import time_ns
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 import msgspec
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
-from kannelle.privacy.v1.activity_pb2 import ActivityEntry, RecordActivitiesRequest, RecordActivityRequest
-from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, StreamEventsRequest, TrackEventRequest, TrackEventsRequest
+from kannelle.privacy.v1.activity_pb2 import (
+    ActivityEntry,
+    RecordActivitiesRequest,
+    RecordActivitiesResponse,
+    RecordActivityRequest,
+    RecordActivityResponse,
+)
+from kannelle.privacy.v1.analytics_pb2 import (
+    AnalyticsEvent,
+    StreamEventsRequest,
+    StreamEventsResponse,
+    TrackEventRequest,
+    TrackEventResponse,
+    TrackEventsRequest,
+    TrackEventsResponse,
+)
+from kannelle.privacy.v1.emit_pb2 import EmitResponse
 from kannelle.privacy.v1.receipt_pb2 import OUTCOME_WITHHELD, Reason
-from kannelle.privacy.v1.support_pb2 import SendMessageRequest, SupportMessage
+from kannelle.privacy.v1.support_pb2 import SendMessageRequest, SendMessageResponse, SupportMessage
 from kannelle_privacy import Gateway, connect, pack
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
@@ -29,8 +45,24 @@ from gateway.demo.item import Item
 from gateway.demo.logs import RECORDS, RESOURCE, SCOPE
 from gateway.exporters.base import MessageClass
 
+M = TypeVar("M", bound=Message)
+
+ItemResponse = RecordActivityResponse | TrackEventResponse | SendMessageResponse | EmitResponse
+"""The answers about one item."""
+
+BatchResponse = RecordActivitiesResponse | TrackEventsResponse | StreamEventsResponse
+"""The answers about several."""
+
 TIMEOUT_SECONDS: Final = 10.0
 """How long a call may take, in seconds."""
+
+
+class Call(Protocol):
+    """A call to the gateway with its request."""
+
+    def __call__(self, *, timeout: float) -> ItemResponse | BatchResponse:
+        """Make it, within seconds. Raises RpcError."""
+        ...
 
 
 class CallAnswer(msgspec.Struct, frozen=True):
@@ -58,13 +90,18 @@ def send_logs(*endpoints: str) -> None:
     for endpoint in endpoints:
         # The one thing set here: no proxy of the environment comes between. The option is a number, whatever the
         # exporter's types say.
-        options = cast(Any, (("grpc.enable_http_proxy", 0),))
+        options: Any = (("grpc.enable_http_proxy", 0),)
         provider.add_log_record_processor(
             BatchLogRecordProcessor(OTLPLogExporter(endpoint, insecure=True, channel_options=options))
         )
     logger = provider.get_logger(*SCOPE)
     for record in RECORDS:
-        logger.emit(timestamp=time_ns(), **record.fields)
+        logger.emit(
+            timestamp=time_ns(),
+            severity_number=record.severity,
+            severity_text=record.severity.name,
+            **record.arguments,
+        )
     provider.shutdown()
 
 
@@ -72,9 +109,7 @@ def make_calls(address: str, items: Mapping[str, tuple[Item, ...]], message_clas
     """Make all calls, to the gateway at `address`. `message_class` knows the messages of Kannelle's own contracts."""
     messages = {name: tuple(_message(item, message_class) for item in said) for name, said in items.items()}
     with connect(address) as gateway:
-        return CallResults(
-            messages, {name: _answer(method, request) for name, method, request in _calls(gateway, messages)}
-        )
+        return CallResults(messages, {name: _answer(call) for name, call in _calls(gateway, messages)})
 
 
 def _message(item: Item, message_class: MessageClass) -> Message:
@@ -83,34 +118,41 @@ def _message(item: Item, message_class: MessageClass) -> Message:
     return ParseDict(dict(item.fields), made)
 
 
-def _calls(gateway: Gateway, messages: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any], Any]]:
+def _calls(gateway: Gateway, messages: Mapping[str, Sequence[Message]]) -> Iterator[tuple[str, Call]]:
     """The calls as a developer writes them, in order."""
-    (entry,), entries = messages["RecordActivity"], messages["RecordActivities"]
-    yield "RecordActivity", gateway.activity.RecordActivity, RecordActivityRequest(entry=entry)
-    yield "RecordActivities", gateway.activity.RecordActivities, RecordActivitiesRequest(entries=entries)
+    activity, analytics, support, emit = gateway.activity, gateway.analytics, gateway.support, gateway.emit
+    (entry,), entries = (_of(messages[name], ActivityEntry) for name in ("RecordActivity", "RecordActivities"))
+    yield "RecordActivity", partial(activity.RecordActivity, RecordActivityRequest(entry=entry))
+    yield "RecordActivities", partial(activity.RecordActivities, RecordActivitiesRequest(entries=entries))
 
-    (event,), events, stream = messages["TrackEvent"], messages["TrackEvents"], messages["StreamEvents"]
-    yield "TrackEvent", gateway.analytics.TrackEvent, TrackEventRequest(event=event)
-    yield "TrackEvents", gateway.analytics.TrackEvents, TrackEventsRequest(events=events)
-    yield "StreamEvents", gateway.analytics.StreamEvents, (StreamEventsRequest(event=event) for event in stream)
+    (event,), events, stream = (
+        _of(messages[name], AnalyticsEvent) for name in ("TrackEvent", "TrackEvents", "StreamEvents")
+    )
+    yield "TrackEvent", partial(analytics.TrackEvent, TrackEventRequest(event=event))
+    yield "TrackEvents", partial(analytics.TrackEvents, TrackEventsRequest(events=events))
+    yield "StreamEvents", partial(analytics.StreamEvents, (StreamEventsRequest(event=event) for event in stream))
 
-    (question,) = messages["SendMessage"]
-    yield "SendMessage", gateway.support.SendMessage, SendMessageRequest(message=question)
+    (question,) = _of(messages["SendMessage"], SupportMessage)
+    yield "SendMessage", partial(support.SendMessage, SendMessageRequest(message=question))
 
     (contact,), (video,) = messages["Emit Contact"], messages["Emit VideoExported"]
-    yield "Emit Contact", gateway.emit.Emit, pack(contact)
-    yield "Emit VideoExported", gateway.emit.Emit, pack(video)
+    yield "Emit Contact", partial(emit.Emit, pack(contact))
+    yield "Emit VideoExported", partial(emit.Emit, pack(video))
 
 
-def _answer(method: Callable[..., Any], request: Any) -> CallAnswer:
+def _of(messages: Iterable[Message], kind: type[M]) -> list[M]:
+    return [message for message in messages if isinstance(message, kind)]
+
+
+def _answer(call: Call) -> CallAnswer:
     try:
-        answer = method(request, timeout=TIMEOUT_SECONDS)
+        response = call(timeout=TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        return CallAnswer(failed=cast(grpc.Call, error).code().name)
-    if hasattr(answer, "receipts"):
-        return CallAnswer(
-            1, withheld=(0,) if any(receipt.outcome == OUTCOME_WITHHELD for receipt in answer.receipts) else ()
-        )
-    result = answer.result
-    rejected = tuple((one.index, Reason.Name(one.reason).removeprefix("REASON_")) for one in result.rejected)
-    return CallAnswer(result.accepted, rejected, tuple(result.withheld))
+        return CallAnswer(failed=error.code().name)
+    if isinstance(response, BatchResponse):
+        result = response.result
+        rejected = tuple((one.index, Reason.Name(one.reason).removeprefix("REASON_")) for one in result.rejected)
+        return CallAnswer(result.accepted, rejected, tuple(result.withheld))
+    return CallAnswer(
+        1, withheld=(0,) if any(receipt.outcome == OUTCOME_WITHHELD for receipt in response.receipts) else ()
+    )

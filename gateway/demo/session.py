@@ -1,6 +1,6 @@
-"""The play: a gateway on loopback, stand-ins for what is around it, the service in its thread.
+"""One session: a gateway on loopback, stand-ins for what is around it, the service in its thread.
 
-And what there is to see afterwards.
+And what each of them has afterwards.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class DemoResult(msgspec.Struct, frozen=True):
 
 
 async def run_session(config: Config, file: PolicyFile, contract: Contract) -> DemoResult:
-    """Start everything, let the service say all it has to say, stop everything. Raises BadSetup."""
+    """Start everything, let the service make all its calls, stop everything. Raises BadSetup."""
     # The second one hears the SDK without a gateway in between: this is how the demo knows what was sent.
     async with Backends() as backends, Collector() as direct:
         gateway = Gateway(config, source=lambda config: (backends.redirect(file, config.state), contract))
@@ -65,9 +65,7 @@ async def run_session(config: Config, file: PolicyFile, contract: Contract) -> D
         finally:
             await gateway.stop()
     written, raw = read_files(config.state, contract)
-    sent = [
-        SentItem(item, message) for item, message in zip((BATCH, *RECORDS), log_items(direct.requests), strict=False)
-    ]
+    sent = [SentItem(item, message) for item, message in zip((BATCH, *RECORDS), log_items(direct.logs()), strict=False)]
     sent += [
         SentItem(item, message)
         for name, made in items.items()
@@ -84,6 +82,6 @@ def _clear(config: Config) -> None:
     """
     for path in (*config.state.glob("*.jsonl"), *config.state.glob("*.jsonl.[0-9]*")):
         path.unlink()
-    with closing(OutboxAdmin.open(config.state / outbox.NAME, Outbox())) as stock:
-        list(stock.purge(EntryFilter()))
-        list(stock.purge_dead(EntryFilter()))
+    with closing(OutboxAdmin.open(config.state / outbox.NAME, Outbox())) as admin:
+        list(admin.purge(EntryFilter()))
+        list(admin.purge_dead(EntryFilter()))

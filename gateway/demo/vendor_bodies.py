@@ -8,11 +8,13 @@ What stands anywhere else, or isn't as it should be, is odd.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-FlatBody = dict[str, Any]
+from gateway.json_values import JsonObject, JsonValue
+
+FlatBody = dict[str, JsonValue]
 """A body's values by their places, such as `context.traits.email` and `tags.1`."""
 
 _EVENT: Final[Mapping[str, str]] = {
@@ -33,14 +35,14 @@ _TICKET: Final[Mapping[str, str]] = {
 class ParsedBody(msgspec.Struct, frozen=True):
     """A message in protobuf's JSON, and what was odd about the body."""
 
-    fields: Mapping[str, Any]
+    fields: Mapping[str, JsonValue]
     unexpected: tuple[str, ...]
 
 
-BodyParser = Callable[[Mapping[str, Any]], ParsedBody]
+BodyParser = Callable[[JsonObject], ParsedBody]
 
 
-def parse_event(body: Mapping[str, Any]) -> ParsedBody:
+def parse_event(body: JsonObject) -> ParsedBody:
     """A track call of Segment's as an `AnalyticsEvent`."""
     flat = _flat(body)
     _drop_constants(flat, {"type": "track", "messageId": flat.get("messageId"), "anonymousId": flat.get("messageId")})
@@ -51,7 +53,7 @@ def parse_event(body: Mapping[str, Any]) -> ParsedBody:
     return ParsedBody(fields, tuple(flat))
 
 
-def parse_ticket(body: Mapping[str, Any]) -> ParsedBody:
+def parse_ticket(body: JsonObject) -> ParsedBody:
     """A ticket of Zendesk's as a `SupportMessage`. Its texts hold what is elsewhere too, and nothing more."""
     flat = _flat(body)
     reference, user, topic = (flat.get(at) for at in ("external_id", "requester.name", "tags.1"))
@@ -62,14 +64,14 @@ def parse_ticket(body: Mapping[str, Any]) -> ParsedBody:
     return ParsedBody(_take_fields(flat, _TICKET), tuple(flat))
 
 
-def _flat(body: Mapping[str, Any]) -> FlatBody:
+def _flat(body: JsonObject) -> FlatBody:
     return dict(_values(body, ""))
 
 
-def _values(held: Any, at: str) -> Iterator[tuple[str, Any]]:
-    entries: Iterable[tuple[Any, Any]]
+def _values(held: JsonValue, at: str) -> Iterator[tuple[str, JsonValue]]:
+    entries: Iterable[tuple[str | int, JsonValue]]
     match held:
-        case Mapping():
+        case dict():
             entries = held.items()
         case list():
             entries = enumerate(held)
@@ -80,25 +82,31 @@ def _values(held: Any, at: str) -> Iterator[tuple[str, Any]]:
         yield from _values(value, f"{at}.{key}" if at else str(key))
 
 
-def _drop_constants(flat: FlatBody, constant: Mapping[str, Any]) -> None:
+def _drop_constants(flat: FlatBody, constant: Mapping[str, JsonValue]) -> None:
     """Take out what holds nothing of an item, if it is just that."""
     for at, value in constant.items():
         if at in flat and flat[at] == value:
             del flat[at]
 
 
-def _take_fields(flat: FlatBody, places: Mapping[str, str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _take_fields(flat: FlatBody, places: Mapping[str, str]) -> JsonObject:
+    fields: JsonObject = {}
     for at, path in places.items():
         if at in flat:
             *way, name = path.split(".")
-            inner = fields
-            for step in way:
-                inner = inner.setdefault(step, {})
-            inner[name] = flat.pop(at)
+            _object_at(fields, way)[name] = flat.pop(at)
     return fields
 
 
-def _property(value: Any) -> dict[str, Any]:
+def _object_at(fields: JsonObject, way: Iterable[str]) -> JsonObject:
+    """The object at the end of a way, with those on it made where they aren't there."""
+    for step in way:
+        inner = fields.setdefault(step, {})
+        assert isinstance(inner, dict), "no field is both a value and an object"
+        fields = inner
+    return fields
+
+
+def _property(value: JsonValue) -> JsonObject:
     kinds: Mapping[type, str] = {bool: "bool_value", int: "int_value", float: "double_value", str: "string_value"}
     return {kinds[type(value)]: value}

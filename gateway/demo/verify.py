@@ -22,7 +22,7 @@ from gateway.demo.service import CallAnswer
 from gateway.demo.session import DemoResult, SentItem
 from gateway.model import Category
 
-MIN_SEARCHED_LENGTH: Final = 6
+MIN_SEARCHED_CHARS: Final = 6
 """The length of the shortest value that is looked for in bytes; shorter ones are found in anything."""
 
 
@@ -37,23 +37,25 @@ class Finding(msgspec.Struct, frozen=True, order=True):
     what: str
 
 
-def findings(seen: DemoResult, found: Iterable[ItemComparison]) -> list[Finding]:
+def findings(result: DemoResult, found: Iterable[ItemComparison]) -> list[Finding]:
     """Everything that left though it may not, and everything that should have arrived and didn't."""
     listed = list(found)
-    elsewhere = (*_of_bytes(seen, listed), *_of_answers(seen), *_of_logs(seen), *_of_vendors(seen))
-    return sorted({*chain.from_iterable(map(_of_passage, listed)), *elsewhere})
+    elsewhere = (*_of_bytes(result, listed), *_of_answers(result), *_of_logs(result), *_of_vendors(result))
+    return sorted({*chain.from_iterable(map(_of_item, listed)), *elsewhere})
 
 
-def _of_passage(passage: ItemComparison) -> Iterator[Finding]:
-    title = passage.sent.item.title if passage.sent else "an item"
-    released = passage.sent is not None and passage.sent.item.outcome is ItemOutcome.RELEASED
-    if released and not passage.arrived:
-        yield Finding(passage.destination, title, "is missing")
+def _of_item(comparison: ItemComparison) -> Iterator[Finding]:
+    title = comparison.sent.item.title if comparison.sent else "an item"
+    released = comparison.sent is not None and comparison.sent.item.outcome is ItemOutcome.RELEASED
+    if released and not comparison.arrived:
+        yield Finding(comparison.destination, title, "is missing")
         return
-    if passage.arrived and not released:
-        yield Finding(passage.destination, title, "arrived, and should not have")
+    if comparison.arrived and not released:
+        yield Finding(comparison.destination, title, "arrived, and should not have")
     yield from (
-        Finding(passage.destination, f"{title}: {pair.path}", what) for pair in passage.pairs if (what := _fault(pair))
+        Finding(comparison.destination, f"{title}: {pair.path}", what)
+        for pair in comparison.pairs
+        if (what := _fault(pair))
     )
 
 
@@ -65,17 +67,17 @@ def _fault(pair: ValuePair) -> str:
     return f"left, and holds {pair.category.name}: {pair.arrived!r}"
 
 
-def _of_bytes(seen: DemoResult, passages: list[ItemComparison]) -> Iterator[Finding]:
+def _of_bytes(result: DemoResult, comparisons: list[ItemComparison]) -> Iterator[Finding]:
     """Planted values, in any form, in what each destination has."""
-    for destination, raw in seen.raw.items():
+    for destination, raw in result.raw.items():
         due = [
             pair.expected
-            for passage in passages
-            if passage.destination == destination
-            for pair in passage.pairs
+            for comparison in comparisons
+            if comparison.destination == destination
+            for pair in comparison.pairs
             if pair.expected
         ]
-        for value, path, holds in planted_values(seen.sent):
+        for value, path, holds in planted_values(result.sent):
             if not any(value in _bytes(one) for one in due) and occurs(value, raw):
                 yield Finding(
                     destination,
@@ -93,12 +95,15 @@ def _planted(sent: SentItem) -> Iterator[tuple[bytes, str, Category]]:
     values = [(leaf.value, leaf.path, category_of(leaf.path, sent.item)) for leaf in leaves(sent.message)]
     values += [(value, f"within {sent.item.title}", holds) for value, holds in sent.item.embedded.items()]
     for value, path, holds in values:
-        if is_personal(holds) and len(value) >= MIN_SEARCHED_LENGTH:
+        if is_personal(holds) and len(value) >= MIN_SEARCHED_CHARS:
             yield _bytes(value), path, holds
 
 
 def occurs(value: bytes, raw: bytes) -> bool:
-    """Whether a value stands in `raw`: as it is, in other letters, or as JSON, a URL, base64 or hexadecimal would have it."""
+    """Whether a value stands in `raw`.
+
+    As it is, in other letters, or as JSON, a URL, base64 or hexadecimal would have it.
+    """
     lowered = raw.lower()
     return any(form.lower() in lowered for form in _forms(value)) or any(core in raw for core in _base64(value))
 
@@ -128,10 +133,10 @@ def _bytes(value: str | bytes) -> bytes:
     return value if isinstance(value, bytes) else value.encode()
 
 
-def _of_answers(seen: DemoResult) -> Iterator[Finding]:
-    for name, items in seen.calls.items():
-        if (answer := seen.answers.get(name)) != (due := expected_answer(items)):
-            yield Finding("", name, f"answered {_said(answer)}, and should have answered {_said(due)}")
+def _of_answers(result: DemoResult) -> Iterator[Finding]:
+    for name, items in result.calls.items():
+        if (answer := result.answers.get(name)) != (due := expected_answer(items)):
+            yield Finding("", name, f"answered {_answer_text(answer)}, and should have answered {_answer_text(due)}")
 
 
 def expected_answer(items: tuple[Item, ...]) -> CallAnswer:
@@ -143,7 +148,7 @@ def expected_answer(items: tuple[Item, ...]) -> CallAnswer:
     return CallAnswer(len(items) - len(rejected), rejected, withheld)
 
 
-def _said(answer: CallAnswer | None) -> str:
+def _answer_text(answer: CallAnswer | None) -> str:
     if answer is None:
         return "nothing"
     return (
@@ -151,13 +156,13 @@ def _said(answer: CallAnswer | None) -> str:
     )
 
 
-def _of_logs(seen: DemoResult) -> Iterator[Finding]:
+def _of_logs(result: DemoResult) -> Iterator[Finding]:
     """What the SDK didn't send can't have been looked at."""
-    logged = sum(1 for sent in seen.sent if sent.item in RECORDS)
+    logged = sum(1 for sent in result.sent if sent.item in RECORDS)
     if logged != len(RECORDS):
         yield Finding("", "OpenTelemetry SDK", f"sent {logged} of {len(RECORDS)} records")
 
 
-def _of_vendors(seen: DemoResult) -> Iterator[Finding]:
+def _of_vendors(result: DemoResult) -> Iterator[Finding]:
     """What the stand-ins found wrong."""
-    yield from (Finding(destination, "", fault) for destination, faults in seen.faults.items() for fault in faults)
+    yield from (Finding(destination, "", fault) for destination, faults in result.faults.items() for fault in faults)

@@ -2,8 +2,7 @@
 
 Lines in, lines or log records out, minimised by a destination's plan.
 
-`lines.py` reads. `record.py` makes log records of lines: `fields.py` of JSON and pairs by `keys.py`, `layout.py` of
-texts; what reads as a level, a time or an ID is said in `levels.py`, `times.py` and `ids.py`. `sieve.py` decides,
-`render.py` makes lines of what is left, `printed.py` and `sent.py` let it go, `report.py` says the counts. The engine
-that decides is elsewhere.
+`line_reader.py` reads. `parse.py` makes log records of lines: `fields.py` of JSON and pairs by `keys.py`, `layout.py`
+of texts; `levels.py`, `times.py` and `ids.py` read levels, times and IDs. `filter.py` decides by the pipeline,
+`render.py` makes lines of what is left, `stdout_sink.py` and `otlp_sink.py` send it on, `report.py` prints the counts.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
@@ -17,19 +17,19 @@ _INT64: Final = range(-(2**63), 2**63)
 
 
 class AttributeEncoder:
-    """Fields, one after another; `lost` once there was one that no record can hold."""
+    """Fields, one after another; `lossy` once there was one that no record can hold."""
 
     def __init__(self) -> None:
         self.lossy = False
 
-    def encode(self, fields: Mapping[str, Any], depth: int = MAX_VALUE_DEPTH) -> Iterator[KeyValue]:
+    def encode(self, fields: Mapping[str, object], depth: int = MAX_VALUE_DEPTH) -> Iterator[KeyValue]:
         """Yield a pair for each field that has a value."""
         for key, value in fields.items():
             any_value = self._value(value, depth)
             if any_value is not None:
                 yield KeyValue(key=strip_escapes(key), value=any_value)
 
-    def _value(self, value: Any, depth: int) -> AnyValue | None:
+    def _value(self, value: object, depth: int) -> AnyValue | None:
         match value:
             case None:
                 return None

@@ -6,41 +6,72 @@ Those with a meaning of their own go into the record's own fields, the rest are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
+from gateway.json_values import JsonObject, JsonValue
 from gateway.pipe import ids
 from gateway.pipe.ansi import strip_escapes
 from gateway.pipe.attributes import AttributeEncoder
 from gateway.pipe.keys import Keys, resolve
 from gateway.pipe.levels import Level, parse_level
 from gateway.pipe.line_format import KeyPath, LineFormat, Syntax
-from gateway.pipe.times import parse_near
+from gateway.pipe.times import ParsedTime, parse_near
 
 T = TypeVar("T")
 
-_GELF: Final = "short_message"
+GELF_KEY: Final = "short_message"
 """A key that GELF alone has: https://go2docs.graylog.org/current/getting_in_log_data/gelf.html."""
+
+
+class LevelReader:
+    """Reads levels; in GELF, numbers are syslog's."""
+
+    def __init__(self, gelf: bool) -> None:
+        self._gelf = gelf
+
+    def read(self, value: JsonValue, key: str) -> Level | None:
+        """The level that a value of a key stands for, None if it is none."""
+        return parse_level(value, key, gelf=self._gelf)
+
+
+class TimeReader:
+    """Reads times of lines that were received at one moment."""
+
+    def __init__(self, received_ns: int) -> None:
+        self._received_ns = received_ns
+
+    def read(self, value: JsonValue, key: str) -> ParsedTime | None:  # noqa: ARG002 - whatever the key
+        """The time that a value stands for, None if it is none or too far from receipt."""
+        return parse_near(value, self._received_ns)
+
+
+def read_trace_id(value: JsonValue, key: str) -> bytes | None:
+    """The trace ID that a value stands for, None if it is none."""
+    return ids.trace_id(value) or None
+
+
+def read_span_id(value: JsonValue, key: str) -> bytes | None:
+    """The span ID that a value stands for, None if it is none."""
+    return ids.span_id(value) or None
 
 
 class Fields:
     """The fields of one line, which are taken out one by one. What is taken goes into `record`."""
 
-    def __init__(self, fields: dict[str, Any], record: LogRecord, keys: Keys) -> None:
+    def __init__(self, fields: JsonObject, record: LogRecord, keys: Keys) -> None:
         self._remaining = fields
         self._record = record
         self._keys = keys
 
     def take_known(self, syntax: Syntax) -> LineFormat:
         """Take text, level, time and IDs; return how they are spelt."""
-        gelf = _GELF in self._remaining
+        gelf = GELF_KEY in self._remaining
         body = self._take_body()
-        found = self._take_first(self._keys.fields.severity_text, lambda value, key: parse_level(value, key, gelf=gelf))
+        found = self._take_first(self._keys.fields.severity_text, LevelReader(gelf).read)
         shown = set_severity(self._record, found[0]) if found else ""
-        when = self._take_first(
-            self._keys.fields.timestamp, lambda value, _: parse_near(value, self._record.observed_time_unix_nano)
-        )
+        when = self._take_first(self._keys.fields.timestamp, TimeReader(self._record.observed_time_unix_nano).read)
         if when:
             self._record.time_unix_nano = when[0][0]
         trace, span = self.take_ids()
@@ -49,8 +80,8 @@ class Fields:
 
     def take_ids(self) -> tuple[KeyPath, KeyPath]:
         """Take the IDs; return how they are spelt."""
-        trace = self._take_first(self._keys.fields.trace_id, lambda value, _: ids.trace_id(value) or None)
-        span = self._take_first(self._keys.fields.span_id, lambda value, _: ids.span_id(value) or None)
+        trace = self._take_first(self._keys.fields.trace_id, read_trace_id)
+        span = self._take_first(self._keys.fields.span_id, read_span_id)
         self._record.trace_id = trace[0] if trace else self._record.trace_id
         self._record.span_id = span[0] if span else self._record.span_id
         return trace[1] if trace else (), span[1] if span else ()
@@ -64,18 +95,20 @@ class Fields:
     def _take_body(self) -> KeyPath:
         """Take the text: the first that is listed, else the first."""
         texts = [
-            (owner, key, spelt)
+            (clean_text(value), owner, key, spelt)
             for owner, key, spelt in self._resolve(self._keys.fields.body)
-            if isinstance(owner[key], str)
+            if isinstance(value := owner[key], str)
         ]
-        listed = (place for place in texts if clean_text(place[0][place[1]]) in self._keys.templates)
+        listed = (place for place in texts if place[0] in self._keys.templates)
         if not (place := next(listed, texts[0] if texts else None)):
             return ()
-        owner, key, spelt = place
-        self._record.body.string_value = clean_text(owner.pop(key))
+        self._record.body.string_value, owner, key, spelt = place
+        del owner[key]
         return spelt
 
-    def _take_first(self, paths: tuple[str, ...], read: Callable[[Any, str], T | None]) -> tuple[T, KeyPath] | None:
+    def _take_first(
+        self, paths: tuple[str, ...], read: Callable[[JsonValue, str], T | None]
+    ) -> tuple[T, KeyPath] | None:
         """Take the first value that can be read; return what it reads as, and its spelling."""
         for owner, key, spelt in self._resolve(paths):
             found = read(owner[key], spelt[-1])
@@ -84,7 +117,7 @@ class Fields:
                 return found, spelt
         return None
 
-    def _resolve(self, paths: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], str, KeyPath]]:
+    def _resolve(self, paths: tuple[str, ...]) -> Iterator[tuple[JsonObject, str, KeyPath]]:
         for path in paths:
             yield from resolve(self._remaining, path)
 
@@ -96,6 +129,6 @@ def clean_text(value: str) -> str:
 
 def set_severity(record: LogRecord, found: Level) -> str:
     """Give a record its severity; return the scale of its number."""
-    record.severity_number = found.number  # type: ignore[assignment]  # types-protobuf: enums as ints
+    record.severity_number = SeverityNumber.ValueType(found.number)
     record.severity_text = found.text
     return found.scale

@@ -15,7 +15,7 @@ ATOMIC_WRITE_BYTES: Final = 4096
 _POLL_SECONDS: Final = 0.2  # seconds between looks at how many are left
 
 RemainingSeconds = Callable[[], float | None]
-"""Tells how many seconds are left for what is under way, None as long as nobody hurries."""
+"""Tells how many seconds are left for what is under way, None as long as there is no hurry."""
 
 
 def wait_writable(fd: int, remaining: RemainingSeconds) -> bool:

@@ -85,7 +85,7 @@ class LineFilter:
         return None
 
     def _decide(self, line: bytes, received_ns: int) -> KeptLine | DropReason:
-        """Decide on a line. Raises Malformed, Refused."""
+        """Decide on a line. Raises MalformedLine, Refused."""
         parsed = parse_line(line, received_ns, self._keys)
         outcome = self._decide_record(parsed, received_ns)
         if isinstance(outcome, KeptLine):

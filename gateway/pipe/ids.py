@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway.detectors.detect import find
 
@@ -27,19 +27,19 @@ _TEXTS: Final[Mapping[int, re.Pattern[bytes]]] = {
     SPAN_ID_BYTES: re.compile(rb"[A-Za-z ]{5}|[\w @.+',;:/()&#-]{6}"),
 }
 """Letters, or these and what stands between them in names and addresses, in a row."""
-_SECONDS: Final = range(1_577_836_800, 2_524_608_000)
+_TIME_RANGE_SECONDS: Final = range(1_577_836_800, 2_524_608_000)
 """The years 2020 to 2049."""
 _PADDING: Final = re.compile(r"(.)\1{5}")
 _AT_AN_END: Final = re.compile(r"^[0-9]+|[0-9]+$")
 
 
-def trace_id(value: Any) -> bytes:
+def trace_id(value: object) -> bytes:
     """Return the trace ID that a value stands for, nothing if it is none."""
     match = _TRACE.fullmatch(value) if isinstance(value, str) else None
     return _checked("".join(part for part in match.groups() if part)) if match else b""
 
 
-def span_id(value: Any) -> bytes:
+def span_id(value: object) -> bytes:
     """Return the span ID that a value stands for, nothing if it is none."""
     return _checked(value) if isinstance(value, str) and _SPAN.fullmatch(value) else b""
 
@@ -57,12 +57,15 @@ def _random(raw: bytes) -> bytes:
     Of a trace ID of 64 bits the latter half, after zeros (Zipkin) or a time (Datadog).
     """
     seconds = int.from_bytes(raw[:4])
-    is_half = len(raw) == TRACE_ID_BYTES and not any(raw[4:8]) and (seconds == 0 or seconds in _SECONDS)
+    is_half = len(raw) == TRACE_ID_BYTES and not any(raw[4:8]) and (seconds == 0 or seconds in _TIME_RANGE_SECONDS)
     return raw[8:] if is_half else raw
 
 
 def _hides(raw: bytes) -> bool:
-    """Whether an ID is all digits, repeats one six times, or has a card's, a phone's or such a number at an end, zeros around it apart."""
+    """Whether an ID is all digits, repeats one six times, or has a number such as a card's or a phone's at an end.
+
+    Zeros around that number don't count.
+    """
     text = raw.hex()
     numbers = (run for run in _AT_AN_END.findall(text) if len(run) >= MIN_NUMBER_DIGITS_BY_BYTES[len(raw)])
     return (

@@ -5,11 +5,12 @@ The policy's own first, then those known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
+from gateway.json_values import JsonObject
 from gateway.pipe.line_format import KeyPath
 from gateway.policy.document import Policy
 from gateway.policy.log_lines import LogKeys
@@ -69,7 +70,7 @@ def keys_of(policy: Policy) -> Keys:
     return Keys(LogKeys(**fields), frozenset(policy.otlp.log_templates))
 
 
-def resolve(fields: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str, KeyPath]]:
+def resolve(fields: JsonObject, path: str) -> Iterator[tuple[JsonObject, str, KeyPath]]:
     """Yield where in an object a dotted path leads: what holds the value, under which key, and the path as spelt."""
     if path in fields:
         yield fields, path, (path,)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from gateway.json_values import JsonObject
 from gateway.pipe import ids
 from gateway.pipe.levels import Level, parse_word
 from gateway.pipe.times import DATE_TIME, MAX_CLOCK_DISTANCE_NS, match_to_ns
-from gateway.pipe.trailing_fields import tails
+from gateway.pipe.trailing_fields import Tail, tails
 
 MAX_PARTS: Final = 12
 """How many parts may stand before the text."""
@@ -26,7 +27,8 @@ _CLOCK: Final = re.compile(
 )
 """A time without a day, and the letter that Ruby's Logger begins with: the word comes later."""
 _KLOG: Final = re.compile(
-    r"(?P<level>[IWEF])(?P<month>[0-9]{2})(?P<day>[0-9]{2}) (?P<time>[0-9:]{8}\.[0-9]{6}) +[0-9]{1,10} [^\s:\]]{1,128}:[0-9]{1,6}\]",
+    r"(?P<level>[IWEF])(?P<month>[0-9]{2})(?P<day>[0-9]{2}) (?P<time>[0-9:]{8}\.[0-9]{6}) +[0-9]{1,10} "
+    r"[^\s:\]]{1,128}:[0-9]{1,6}\]",
     re.ASCII,
 )
 _WORD: Final = re.compile(r"([A-Za-z]{3,13}(?:[+-][0-9]{1,2})?)(?=[\]\[():,|/ \t]|$)")
@@ -44,7 +46,7 @@ _KLOG_LEVELS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL"}
 class Layout(msgspec.Struct):
     """What a text line says, part by part: `body` is what remains, `fields` come after it.
 
-    `lost`: there were names that no record has.
+    `lossy`: there were names that no record has.
     """
 
     body: str = ""
@@ -52,7 +54,7 @@ class Layout(msgspec.Struct):
     time_ns: int = 0
     trace_id: bytes = b""
     span_id: bytes = b""
-    fields: dict[str, Any] = {}
+    fields: JsonObject = {}
     lossy: bool = False
 
 
@@ -75,7 +77,7 @@ def parse_layout(text: str, received_ns: int, templates: frozenset[str]) -> Layo
 
 
 class _LayoutScanner:
-    """One text, from its start on. `tells` is where its last part with a meaning ends."""
+    """One text, from its start on. `meaning_end` is where its last part with a meaning ends."""
 
     def __init__(self, text: str, received_ns: int, found: Layout) -> None:
         self.layout = found
@@ -94,7 +96,7 @@ class _LayoutScanner:
         """Go past one part, and keep what it says; whether there was one."""
         return self._klog() or self._time() or self._bracketed() or self._level() or self._name()
 
-    def take_listed(self, ends: list[tuple[int, dict[str, Any]]], templates: frozenset[str]) -> bool:
+    def take_listed(self, ends: list[Tail], templates: frozenset[str]) -> bool:
         """Whether what is left is a listed text, by itself, in quotes, or before fields; if so it is kept."""
         for end, fields in ends:
             body = self._text[self._position : end].strip()
@@ -104,7 +106,7 @@ class _LayoutScanner:
                     return True
         return False
 
-    def take_rest(self, tail: tuple[int, dict[str, Any]]) -> Layout:
+    def take_rest(self, tail: Tail) -> Layout:
         """Keep what is left after the last part with a meaning, and the fields at its end."""
         end, self.layout.fields = tail
         self._position = self.meaning_end

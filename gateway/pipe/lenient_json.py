@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from json import JSONDecoder
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+
+from gateway.json_values import JsonObject, JsonValue
 
 MAX_INTEGER_DIGITS: Final = 20
 """The digits, sign included, of the longest integer that a record may hold."""
@@ -20,10 +22,10 @@ _OMITTED_KEY: Final = "\ufffd"
 """What stands for a key that is left out, with its value."""
 
 
-def parse_object(text: str) -> dict[str, Any]:
+def parse_object(text: str) -> JsonObject:
     """Return the object that a text is. Raises ValueError, RecursionError."""
     try:
-        return msgspec.json.decode(text, type=dict[str, Any])
+        return msgspec.json.decode(text, type=dict)
     except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: digits beyond counting
         text = text.strip(_BLANKS)
         value, end = parse_prefix(text)
@@ -32,7 +34,7 @@ def parse_object(text: str) -> dict[str, Any]:
     return value
 
 
-def parse_prefix(text: str) -> tuple[Any, int]:
+def parse_prefix(text: str) -> tuple[JsonValue, int]:
     """Return the value that a text begins with, and where it ends. Raises ValueError, RecursionError."""
     value, end = _DECODER.raw_decode(text)
     return _holdable(value), end
@@ -42,7 +44,7 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else OMITTED
 
 
-def _holdable(value: Any) -> Any:
+def _holdable(value: JsonValue) -> JsonValue:
     """Return a value without texts and keys that no text can hold: those with half a surrogate."""
     match value:
         case str():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -48,11 +48,11 @@ class Level(msgspec.Struct, frozen=True):
     scale: str = ""
 
 
-def parse_level(value: Any, key: str = "", *, gelf: bool = False) -> Level | None:
+def parse_level(value: object, key: str = "", *, gelf: bool = False) -> Level | None:
     """Return the severity that a value of a key stands for, None if it is none. In GELF, numbers are syslog's."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         return parse_word(strip_escapes(value).strip())
-    if type(value) is not int and not (isinstance(value, str) and key == "PRIORITY" and len(value) == 1):
+    if not (type(value) is int or (isinstance(value, str) and key == "PRIORITY" and len(value) == 1)):
         return None
     for scale in ("syslog",) if gelf else _SCALES_BY_KEY.get(key, _DEFAULT_SCALES):
         if number := SCALES[scale].get(int(value)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final, TypedDict
 
 
 class DropReason(StrEnum):
@@ -44,6 +44,16 @@ LOST_REASONS: Final = frozenset(
 """Losses that no policy asked for."""
 
 
+class LineTotals(TypedDict):
+    """All counts at one moment; `dropped` by reason."""
+
+    read: int
+    passed: int
+    stripped: int
+    bare: int
+    dropped: dict[str, int]
+
+
 class LineCounts:
     """Counts, from any thread."""
 
@@ -58,7 +68,10 @@ class LineCounts:
             self._read += lines
 
     def count_passed(self, lines: int, stripped: int, bare: int) -> None:
-        """Count lines that went out, how many of them lost something on the way, and how many of these all but level, time and IDs."""
+        """Count lines that went out.
+
+        How many of them lost something on the way, and how many of these all but level, time and IDs.
+        """
         with self._lock:
             self._passed += lines
             self._stripped += stripped
@@ -71,11 +84,11 @@ class LineCounts:
 
     @property
     def has_lost_lines(self) -> bool:
-        """Whether lines were dropped for want of room, of time or of somebody who takes them."""
+        """Whether lines were dropped because there was no room, no time or nobody who took them."""
         with self._lock:
             return any(self._dropped[loss] for loss in LOST_REASONS)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> LineTotals:
         """All counts."""
         with self._lock:
             dropped = {loss.value: self._dropped[loss] for loss in DropReason if self._dropped[loss]}

@@ -21,7 +21,7 @@ MAX_LINE_BYTES: Final = 64 * 1024
 """The bytes that a line may have."""
 
 MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
-"""The bytes that may wait, each line's with `LINE_COST_BYTES` more."""
+"""The bytes that may wait, each line's with `LINE_OVERHEAD_BYTES` more."""
 
 LINE_OVERHEAD_BYTES: Final = 64
 """What a line needs beside its bytes: an object, and a place in a queue."""

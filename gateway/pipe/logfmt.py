@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+
+from gateway.json_values import JsonObject, JsonValue
 
 _PAIR: Final = re.compile(r"""([A-Za-z_@][\w.@/-]{0,127})=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']*)(?:[ \t]+|$)""", re.ASCII)
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,9})?", re.ASCII)
@@ -14,12 +16,12 @@ _BARE: Final = re.compile(r"[^\s\"'=]+")
 _WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
-def parse(text: str) -> dict[str, Any] | None:
+def parse(text: str) -> JsonObject | None:
     """Return the pairs that a text is made of, None if it isn't made of pairs alone.
 
     Of a key that is there twice, the last.
     """
-    fields: dict[str, Any] = {}
+    fields: JsonObject = {}
     position = 0
     while match := _PAIR.match(text, position):
         fields[match[1]] = _value(match[2])
@@ -27,12 +29,12 @@ def parse(text: str) -> dict[str, Any] | None:
     return fields if fields and position == len(text) else None
 
 
-def render(fields: Mapping[str, Any]) -> str:
+def render(fields: JsonObject) -> str:
     """Return fields as pairs; of nested ones the path is the key."""
     return " ".join(f"{key}={_quoted(value)}" for key, value in _flat(fields, ""))
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> JsonValue:
     if text[:1] == '"':
         try:
             return msgspec.json.decode(text.encode(), type=str)
@@ -45,7 +47,7 @@ def _value(text: str) -> Any:
     return _WORDS.get(text, text)
 
 
-def _flat(fields: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+def _flat(fields: JsonObject, above: str) -> Iterator[tuple[str, JsonValue]]:
     for key, value in fields.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{above}{key}.")
@@ -53,7 +55,7 @@ def _flat(fields: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
             yield f"{above}{key}", value
 
 
-def _quoted(value: Any) -> str:
+def _quoted(value: JsonValue) -> str:
     if isinstance(value, str):
         return value if _BARE.fullmatch(value) else msgspec.json.encode(value).decode()
     return msgspec.json.encode(value).decode()

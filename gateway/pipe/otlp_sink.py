@@ -6,9 +6,9 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Final
 
 from gateway.errors import BadConfig, Rejected, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome
@@ -22,7 +22,7 @@ MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
 """The bytes of records that may wait for the gateway."""
 
 STALL_SECONDS: Final = 5.0
-"""How long, in seconds, a gateway that takes nothing is waited for when no more lines come and nobody hurries."""
+"""How long, in seconds, a gateway that takes nothing is waited for when no more lines come and there is no hurry."""
 
 MIN_CLOSE_SECONDS: Final = 0.5
 """How long, in seconds, it is waited for even where no time is left."""
@@ -63,7 +63,7 @@ def _is_loopback(host: str) -> bool:
 class OtlpSink:
     """Sends records from a thread of its own. What doesn't fit into the queue while the gateway is away is dropped.
 
-    Where nobody hurries, as with a file's lines, room is waited for as long as the gateway takes something.
+    Where there is no hurry, as with a file's lines, room is waited for as long as the gateway takes something.
     """
 
     closed_by: DropReason | None = None
@@ -77,7 +77,7 @@ class OtlpSink:
         max_queued_bytes: int = MAX_QUEUED_BYTES,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
-        """`address` is `host:port` on loopback, `left` how much time there is at the end; without it nobody hurries.
+        """`address` is `host:port` on loopback, `remaining` tells how much time is left; without it there is no hurry.
 
         Raises BadConfig.
         """
@@ -119,7 +119,7 @@ class OtlpSink:
     def _has_room(self, cost: int) -> bool:
         """Whether a record may wait.
 
-        For room it is waited itself where nobody hurries, as long as the gateway takes something.
+        For room it is waited itself where there is no hurry, as long as the gateway takes something.
         """
         while cost > self._free_bytes and not self._remaining and self._stall_deadline() > time.monotonic():
             self._changed.notify_all()
@@ -158,8 +158,8 @@ class OtlpSink:
                 )
         await exporter.close()
 
-    async def _before_deadline(self, work: Coroutine[Any, Any, Retryable | None]) -> Retryable | None:
-        """What some work comes to, unless time is up before."""
+    async def _before_deadline(self, work: Awaitable[Retryable | None]) -> Retryable | None:
+        """Return the result of some work, None if time is up before."""
         task = asyncio.ensure_future(work)
         while not (await asyncio.wait({task}, timeout=_POLL_SECONDS))[0]:
             if self._seconds_left() == 0.0:
@@ -168,13 +168,13 @@ class OtlpSink:
         return task.result()
 
     def _next(self) -> Sequence[QueuedRecord]:
-        """The next records, which stay in the queue until they fared; none when no more come."""
+        """The next records, which stay in the queue until something became of them; none when no more come."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._deadline is not None)
             return [self._queue[index] for index in range(min(_MAX_BATCH_RECORDS, len(self._queue)))]
 
     async def _send(self, exporter: Exporter, batch: Sequence[QueuedRecord]) -> Retryable | None:
-        """Send a batch, and forget what needs no other try. If something does: when."""
+        """Send a batch and forget what needs no other try; return why and when the rest does."""
         try:
             outcomes = await exporter.send([OutboxEntry(release, NO_IDEMPOTENCY_KEY, b"", 0) for release, *_ in batch])
         except Retryable as error:

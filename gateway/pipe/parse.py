@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
+from gateway.json_values import JsonObject
 from gateway.pipe import lenient_json as objects
 from gateway.pipe import logfmt
 from gateway.pipe.ansi import decode_line
@@ -32,9 +33,9 @@ class MalformedLine(Exception):
 
 
 class ParsedLine(msgspec.Struct, frozen=True):
-    """A line as a serialised `ResourceLogs` of one record; `lost` if it holds what no record can.
+    """A line as a serialised `ResourceLogs` of one record; `lossy` if it holds what no record can.
 
-    `words`: what it is, if words alone.
+    `free_text`: what it is, if words alone.
     """
 
     raw: bytes
@@ -47,7 +48,7 @@ class ParsedLine(msgspec.Struct, frozen=True):
 
 
 def parse_line(line: bytes, received_ns: int, keys: Keys) -> ParsedLine:
-    """Make a record of a line that was received when. Raises Malformed."""
+    """Make a record of a line that was received when. Raises MalformedLine."""
     record = LogRecord(observed_time_unix_nano=received_ns)
     try:
         return _parse(decode_line(line), record, keys)
@@ -63,7 +64,7 @@ def traceback_line(received_ns: int) -> ParsedLine:
 
 
 def _parse(text: str, record: LogRecord, keys: Keys, *, wrapped: bool = False) -> ParsedLine:
-    # A template may begin with a brace. No other text that does passes as one, lest broken JSON count as free text.
+    # A template may begin with a brace. No other text that does passes as one: broken JSON isn't free text.
     if text in keys.templates:
         return _of_words(text, record)
     if not wrapped and (match := _CRI.match(text)) and (when := parse_near(match[1], record.observed_time_unix_nano)):
@@ -76,15 +77,15 @@ def _parse(text: str, record: LogRecord, keys: Keys, *, wrapped: bool = False) -
     return _of_text(text, record, keys)
 
 
-def _parse_object(text: str) -> dict[str, Any]:
-    """Return the object that a text is. Raises Malformed."""
+def _parse_object(text: str) -> JsonObject:
+    """Return the object that a text is. Raises MalformedLine."""
     try:
         return objects.parse_object(text)
     except (ValueError, RecursionError):
         raise MalformedLine from None
 
 
-def _of_json(fields: dict[str, Any], record: LogRecord, keys: Keys, *, wrapped: bool) -> ParsedLine:
+def _of_json(fields: JsonObject, record: LogRecord, keys: Keys, *, wrapped: bool) -> ParsedLine:
     inner = fields.get("log")
     if not wrapped and isinstance(inner, str) and "stream" in fields and fields.keys() <= _DOCKER:
         when = parse_near(fields.get("time"), record.observed_time_unix_nano)
@@ -93,7 +94,7 @@ def _of_json(fields: dict[str, Any], record: LogRecord, keys: Keys, *, wrapped: 
     return _of_fields(Fields(fields, record, keys), record, Syntax.JSON)
 
 
-def _of_pairs(pairs: dict[str, Any], text: str, record: LogRecord, keys: Keys) -> ParsedLine:
+def _of_pairs(pairs: JsonObject, text: str, record: LogRecord, keys: Keys) -> ParsedLine:
     """Make a record of pairs, if they say something that a record says; else they are words."""
     fields = Fields(pairs, record, keys)
     form = fields.take_known(Syntax.LOGFMT)

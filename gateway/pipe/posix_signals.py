@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 COMMAND: Final = "pipe"
-STDIN: Final = 0
+STDIN_FD: Final = 0
 
 _HARMLESS_SIGNALS: Final = (signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2)
 _TERMINATION_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -20,7 +20,7 @@ def ignore_signals() -> None:
 
     A file has no writer: what is read from one can be ended, without a traceback.
     """
-    ends = is_file(STDIN)
+    ends = is_file(STDIN_FD)
     for number in _HARMLESS_SIGNALS if ends else (*_HARMLESS_SIGNALS, *_TERMINATION_SIGNALS):
         signal.signal(number, signal.SIG_IGN)
     if ends and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 
 from gateway import rfc3339
+from gateway.json_values import JsonObject, JsonValue
 from gateway.model import Release
 from gateway.pipe import logfmt
 from gateway.pipe.levels import short_name, to_scale
@@ -66,7 +67,7 @@ def _parts(record: LogRecord, form: LineFormat) -> Iterator[str]:
         yield msgspec.json.encode(_pairs(record.attributes)).decode()
 
 
-def _known(record: LogRecord, form: LineFormat) -> Iterator[tuple[KeyPath, Any]]:
+def _known(record: LogRecord, form: LineFormat) -> Iterator[tuple[KeyPath, JsonValue]]:
     if form.time and record.time_unix_nano:
         yield form.time, _time(record.time_unix_nano, form.unit)
     if form.level and (level := _level(record, form)):
@@ -85,7 +86,7 @@ def _level(record: LogRecord, form: LineFormat) -> str | int | None:
     return record.severity_text or short_name(record.severity_number)
 
 
-def _put(fields: dict[str, Any], spelling: KeyPath, value: Any) -> None:
+def _put(fields: JsonObject, spelling: KeyPath, value: JsonValue) -> None:
     """Put a value where its line had it."""
     *above, key = spelling
     for one in above:
@@ -103,17 +104,22 @@ def _time(nanoseconds: int, unit: str) -> str | int | float:
     return rfc3339.from_ns(nanoseconds)
 
 
-def _pairs(pairs: Iterable[KeyValue]) -> dict[str, Any]:
+def _pairs(pairs: Iterable[KeyValue]) -> JsonObject:
     return {pair.key: _value(pair.value) for pair in pairs}
 
 
-def _value(value: AnyValue) -> Any:
-    kind = value.WhichOneof("value")
-    match kind:
+def _value(value: AnyValue) -> JsonValue:
+    match value.WhichOneof("value"):
         case "array_value":
             return [_value(one) for one in value.array_value.values]
         case "kvlist_value":
             return _pairs(value.kvlist_value.values)
-        case "string_value" | "bool_value" | "int_value" | "double_value":
-            return getattr(value, kind)
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "int_value":
+            return value.int_value
+        case "double_value":
+            return value.double_value
     return None

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from gateway.pipe.file_descriptor import write_line
 from gateway.pipe.line_counts import LineCounts
@@ -20,12 +19,12 @@ class CountsReporter:
     """
 
     def __init__(self, counts: LineCounts, seconds: float, render: Callable[[LineCounts], str]) -> None:
-        """`written` makes a line of the counts."""
+        """`render` makes a line of the counts."""
         self._counts = counts
         self._seconds = seconds
         self._render = render
         self._wake: SimpleQueue[bool] = SimpleQueue()  # which a signal's handler may put into, whatever it interrupts
-        self._last: dict[str, Any] = counts.as_dict()
+        self._last = counts.as_dict()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:

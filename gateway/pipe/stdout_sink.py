@@ -14,17 +14,17 @@ from gateway.pipe.render import render_line
 
 
 class Sink(Protocol):
-    """Lets go of what may leave."""
+    """Sends on what may leave."""
 
     closed_by: DropReason | None
     """Why it takes no more, if it doesn't."""
 
     def put(self, batch: Sequence[KeptLine]) -> None:
-        """Let go of a batch, and count how it fared."""
+        """Send a batch on, and count what became of it."""
         ...
 
     def close(self) -> None:
-        """No more comes: finish what is under way, within seconds."""
+        """Finish what is under way, within seconds: no more comes."""
         ...
 
 
@@ -62,12 +62,12 @@ class StdoutSink:
     def _line(self, kept: KeptLine) -> bytes | None:
         try:
             return render_line(kept.record, kept.form)
-        except Exception:  # noqa: BLE001 as in the sieve: no line ends the filter
+        except Exception:  # noqa: BLE001 as in `filter.py`: no line ends the filter
             self._counts.count_dropped(DropReason.FAULT)
             return None
 
     def _write(self, data: bytes) -> int:
-        """Write all of it; how much was written before the other side closed or stalled."""
+        """Write all of it; return how much was written before the other side closed or stalled."""
         done = 0
         try:
             while done < len(data):

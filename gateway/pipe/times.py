@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from gateway.pipe.ansi import strip_escapes
 
@@ -39,7 +39,7 @@ ParsedTime = tuple[int, str]
 """Nanoseconds since 1970, and the unit of a number, one of `UNITS`, or `text`."""
 
 
-def parse_time(value: Any) -> ParsedTime | None:
+def parse_time(value: object) -> ParsedTime | None:
     """Return the time that a value stands for, if it does.
 
     A number's unit is told by its size; a time without a zone is this process's.
@@ -56,8 +56,8 @@ def parse_time(value: Any) -> ParsedTime | None:
     return None
 
 
-def parse_near(value: Any, received_ns: int) -> ParsedTime | None:
-    """Return the time that a value stands for, if it is within `AROUND_NS` of receipt."""
+def parse_near(value: object, received_ns: int) -> ParsedTime | None:
+    """Return the time that a value stands for, if it is within `MAX_CLOCK_DISTANCE_NS` of receipt."""
     when = parse_time(value)
     return when if when is not None and abs(when[0] - received_ns) <= MAX_CLOCK_DISTANCE_NS else None
 
@@ -99,7 +99,7 @@ def _of_number(value: float) -> ParsedTime | None:
     return (when, unit) if when < 2**63 else None
 
 
-def _of_pair(value: Mapping[str, Any]) -> ParsedTime | None:
+def _of_pair(value: Mapping[str, object]) -> ParsedTime | None:
     for keys in _PAIRS:
         seconds, nanos = (value.get(key) for key in keys)
         if (

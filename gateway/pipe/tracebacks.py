@@ -47,7 +47,7 @@ class TextKind(Enum):
 
 
 class TracebackTracker:
-    """What was said before, as far as a traceback after it may belong to it. One for each stream of lines."""
+    """What came before, as far as a traceback after it may belong to it. One for each stream of lines."""
 
     def __init__(self) -> None:
         self._owned = False

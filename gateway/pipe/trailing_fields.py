@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
+from gateway.json_values import JsonObject
 from gateway.pipe import lenient_json as objects
 from gateway.pipe import logfmt
 
@@ -13,7 +14,7 @@ from gateway.pipe import logfmt
 _JSON: Final = re.compile(r'[ \t](?=\{["}]|\[\])')
 _PAIRS: Final = re.compile(r"[ \t](?=[A-Za-z_][\w.@/-]{0,127}=)", re.ASCII)
 
-Tail = tuple[int, dict[str, Any]]
+Tail = tuple[int, JsonObject]
 """Where the text ends, and the fields that come after it."""
 
 
@@ -26,12 +27,12 @@ def tails(text: str) -> Iterator[Tail]:
             return
 
 
-def _objects(text: str) -> dict[str, Any] | None:
+def _objects(text: str) -> JsonObject | None:
     """Return the fields of the JSON objects that a text is made of, None if it isn't.
 
     Monolog writes empty lists for empty objects.
     """
-    fields: dict[str, Any] = {}
+    fields: JsonObject = {}
     rest = text.strip()
     while rest:
         try:

@@ -17,12 +17,24 @@ import grpc
 import grpc.aio
 import msgspec
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsPartialSuccess,
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -30,11 +42,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 
-# A signal's request and response.
-_MESSAGES: Final[Mapping[Signal, tuple[type[Any], type[Any]]]] = {
-    LOGS: (logs_service_pb2.ExportLogsServiceRequest, logs_service_pb2.ExportLogsServiceResponse),
-    TRACES: (trace_service_pb2.ExportTraceServiceRequest, trace_service_pb2.ExportTraceServiceResponse),
-    METRICS: (metrics_service_pb2.ExportMetricsServiceRequest, metrics_service_pb2.ExportMetricsServiceResponse),
+Request = ExportLogsServiceRequest | ExportTraceServiceRequest | ExportMetricsServiceRequest
+Response = ExportLogsServiceResponse | ExportTraceServiceResponse | ExportMetricsServiceResponse
+
+_REQUESTS: Final[Mapping[Signal, type[Request]]] = {
+    LOGS: ExportLogsServiceRequest,
+    TRACES: ExportTraceServiceRequest,
+    METRICS: ExportMetricsServiceRequest,
 }
 
 GRACE_SECONDS: Final = 0.2
@@ -42,7 +56,10 @@ GRACE_SECONDS: Final = 0.2
 
 
 class CollectorAnswer(msgspec.Struct, frozen=True):
-    """What to answer: OK, with so many records (spans, data points) `rejected`; or another code, with a RetryInfo of `after` seconds."""
+    """What to answer: OK, with so many records (spans, data points) `rejected`.
+
+    Or another code, with a RetryInfo of `retry_after_seconds`.
+    """
 
     code: grpc.StatusCode = grpc.StatusCode.OK
     retry_after_seconds: float | None = None
@@ -62,7 +79,7 @@ class Collector:
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
         self.received: list[bytes] = []
-        self.requests: list[Any] = []
+        self.requests: list[Request] = []
         self.answers: deque[CollectorAnswer] = deque()
         self.endpoint = ""
         """Its URL, once it runs."""
@@ -97,10 +114,14 @@ class Collector:
     ) -> None:
         await self.stop()
 
+    def logs(self) -> list[ExportLogsServiceRequest]:
+        """All requests with log records that it took, in order."""
+        return [request for request in self.requests if isinstance(request, ExportLogsServiceRequest)]
+
     def records(self, signal: Signal = LOGS) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
         """All records (spans, metrics) that it took, in order, with their resource and scope."""
         for request in self.requests:
-            if isinstance(request, _MESSAGES[signal][0]):
+            if isinstance(request, _REQUESTS[signal]):
                 yield from _records(request)
 
     async def _export(self, signal: Signal, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -112,17 +133,21 @@ class Collector:
         if answer.code is not grpc.StatusCode.OK:
             await _abort(context, answer)
         self.requests.append(request)
-        if not answer.rejected:
-            return b""
-        response: bytes = _MESSAGES[signal][1](
-            partial_success={f"rejected_{signal.records}": answer.rejected}
-        ).SerializeToString()
-        return response
+        return _response(signal, answer.rejected).SerializeToString() if answer.rejected else b""
 
 
-def parse_request(data: bytes, signal: Signal = LOGS) -> tuple[str, Any]:
+def _response(signal: Signal, rejected: int) -> Response:
+    """The answer to a request of which so many records, spans or data points were rejected."""
+    if signal is LOGS:
+        return ExportLogsServiceResponse(partial_success=ExportLogsPartialSuccess(rejected_log_records=rejected))
+    if signal is TRACES:
+        return ExportTraceServiceResponse(partial_success=ExportTracePartialSuccess(rejected_spans=rejected))
+    return ExportMetricsServiceResponse(partial_success=ExportMetricsPartialSuccess(rejected_data_points=rejected))
+
+
+def parse_request(data: bytes, signal: Signal = LOGS) -> tuple[str, Request]:
     """What is wrong with a request, or nothing, and the request."""
-    message = _MESSAGES[signal][0]
+    message = _REQUESTS[signal]
     request = message()
     try:
         request.MergeFromString(data)
@@ -135,18 +160,18 @@ def parse_request(data: bytes, signal: Signal = LOGS) -> tuple[str, Any]:
     return next(filter(None, (_find_error(record) for _, _, record in _records(request))), ""), request
 
 
-def _records(request: Any) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
+def _records(request: Request) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
     for group in _members(request, 1):
         for scope in _members(group, 2):
             yield from ((group.resource, scope.scope, record) for record in _members(scope, 2))
 
 
-def _members(message: Any, number: int) -> Any:
+def _members(message: Message, number: int) -> Any:
     # The signals' messages have one shape, with one set of numbers.
     return getattr(message, message.DESCRIPTOR.fields_by_number[number].name)
 
 
-def _find_error(record: Any) -> str:
+def _find_error(record: object) -> str:
     match record:
         # https://opentelemetry.io/docs/specs/otel/logs/data-model/: an ID is whole or absent.
         case LogRecord() if len(record.trace_id) not in {0, 16} or len(record.span_id) not in {0, 8}:

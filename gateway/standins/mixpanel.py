@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
-from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, parse_json
+from gateway.json_values import JsonObject, JsonValue
+from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, object_of, parse_json
 
 MAX_REQUEST_BYTES: Final = 10 * 1000 * 1000
 MAX_EVENT_BYTES: Final = 1000 * 1000
@@ -20,7 +21,8 @@ MAX_EVENTS: Final = 2000
 MAX_PROPERTIES: Final = 255
 
 _PLACEHOLDER_IDS: Final = frozenset(
-    "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown false true -1 0 [] {}".split()
+    "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown "
+    "false true -1 0 [] {}".split()
 )
 """Values that Mixpanel takes for a mistake, not for a user."""
 
@@ -75,7 +77,7 @@ class MixpanelStandIn(VendorStandIn):
         events = parse_json(body)
         return len(events) if isinstance(events, list) else 1
 
-    def rate_limited_body(self) -> Any:
+    def rate_limited_body(self) -> JsonObject:
         """As Mixpanel words it."""
         return {"code": 429, "error": "Project exceeded rate limits", "status": "Too Many Requests"}
 
@@ -83,25 +85,29 @@ class MixpanelStandIn(VendorStandIn):
         self.add_violation(why)
         return Reply(status, {"code": status, "error": why, "status": said})
 
-    def _import(self, events: list[Any]) -> Reply:
+    def _import(self, events: list[JsonValue]) -> Reply:
         faults = {index: fault for index, event in enumerate(events) if (fault := self._find_error(event)) is not None}
         for index, event in enumerate(events):
             if index not in faults:
-                self._note(event)
+                self._note(object_of(event))
         imported = len(events) - len(faults)
         if not faults:
             return Reply(200, {"code": 200, "num_records_imported": imported, "status": "OK"})
-        failed = [_failed(index, events[index], fault) for index, fault in faults.items()]
+        failed: list[JsonValue] = [_failed(index, events[index], fault) for index, fault in faults.items()]
         for field, message in faults.values():
             self.add_violation(f"an event: {field} {message}")
-        said = {"code": 400, "error": "some data points in the request failed validation", "status": "Bad Request"}
-        return Reply(400, {**said, "num_records_imported": imported, "failed_records": failed})
+        answer: JsonObject = {
+            "code": 400,
+            "error": "some data points in the request failed validation",
+            "status": "Bad Request",
+        }
+        return Reply(400, {**answer, "num_records_imported": imported, "failed_records": failed})
 
-    def _find_error(self, event: Any) -> FieldError | None:
+    def _find_error(self, event: JsonValue) -> FieldError | None:
         fault = find_error(event, _EVENT_RULES, "event properties")
         if fault:
             return "event", fault
-        given = event["properties"]
+        given = object_of(object_of(event)["properties"])
         if len(given) >= MAX_PROPERTIES:
             return "properties", "has too many"
         when, who, insert_id = given.get("time"), given.get("distinct_id"), given.get("$insert_id")
@@ -118,16 +124,16 @@ class MixpanelStandIn(VendorStandIn):
         )
         return (f"properties.{own[0]}", "is Mixpanel's own") if own else None
 
-    def _note(self, event: dict[str, Any]) -> None:
-        given = event["properties"]
-        identity = "\0".join((event["event"], given["distinct_id"], str(given["time"]), given["$insert_id"]))
-        if not self.is_known(identity, float("inf"), given["$insert_id"]):
-            self.accepted[given["$insert_id"]] = event
+    def _note(self, event: JsonObject) -> None:
+        given = object_of(event["properties"])
+        insert_id = str(given["$insert_id"])
+        identity = "\0".join((str(event["event"]), str(given["distinct_id"]), str(given["time"]), insert_id))
+        if not self.is_known(identity, float("inf"), insert_id):
+            self.accepted[insert_id] = event
 
 
-def _failed(index: int, event: Any, fault: FieldError) -> dict[str, Any]:
-    properties = event.get("properties") if isinstance(event, dict) else None
-    insert_id = properties.get("$insert_id") if isinstance(properties, dict) else None
+def _failed(index: int, event: JsonValue, fault: FieldError) -> JsonObject:
+    insert_id = object_of(object_of(event).get("properties")).get("$insert_id")
     return {
         "index": index,
         "insert_id": insert_id,

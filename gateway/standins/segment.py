@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiohttp import web
 
-from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, parse_json
+from gateway.json_values import JsonObject, JsonValue
+from gateway.standins.vendor import (
+    Reply,
+    Rule,
+    VendorStandIn,
+    basic_credentials,
+    find_error,
+    list_of,
+    object_of,
+    parse_json,
+)
 
 MAX_REQUEST_BYTES: Final = 500 * 1000
 MAX_EVENT_BYTES: Final = 32 * 1000
@@ -65,12 +75,13 @@ class SegmentStandIn(VendorStandIn):
         fault = find_error(batch, {"batch": lambda value: isinstance(value, list) and value != []}, "batch")
         if fault:
             return self._refused(400, f"a request whose {fault}")
-        if any(len(msgspec.json.encode(event)) > MAX_EVENT_BYTES for event in batch["batch"]):
+        events = list_of(object_of(batch)["batch"])
+        if any(len(msgspec.json.encode(event)) > MAX_EVENT_BYTES for event in events):
             return self._refused(400, "an event over 32 KB")
-        self._take(batch["batch"])
+        self._take(events)
         return Reply(200, {"success": True})
 
-    def rate_limited_body(self) -> Any:
+    def rate_limited_body(self) -> JsonObject:
         """As all of Segment's errors."""
         return {"success": False, "message": "too many requests"}
 
@@ -78,19 +89,20 @@ class SegmentStandIn(VendorStandIn):
         self.add_violation(why)
         return Reply(status, {"success": False, "message": why})
 
-    def _take(self, events: list[Any]) -> None:
+    def _take(self, events: list[JsonValue]) -> None:
         if len(events) > MAX_EVENTS:
             self.add_violation("more than 2,500 events in a request")
             return
         for event in events:
             fault = find_error(event, _EVENT_RULES, "type event messageId")
-            if not fault and not event.keys() & {"userId", "anonymousId"}:
+            if not fault and not object_of(event).keys() & {"userId", "anonymousId"}:
                 fault = "no_user_anon_id"
             if fault:
                 self.add_violation(f"an event: {fault}")
             else:
-                self._note(event)
+                self._note(object_of(event))
 
-    def _note(self, event: dict[str, Any]) -> None:
-        if not self.is_known(event["messageId"], DEDUP_SECONDS):
-            self.accepted[event["messageId"]] = event
+    def _note(self, event: JsonObject) -> None:
+        message_id = str(event["messageId"])
+        if not self.is_known(message_id, DEDUP_SECONDS):
+            self.accepted[message_id] = event

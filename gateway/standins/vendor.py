@@ -14,17 +14,19 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from enum import Enum
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import msgspec
 from aiohttp import web
+
+from gateway.json_values import JsonObject, JsonValue
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """What is read of a request at most; the vendors' own limits are far below."""
 
 
 class Fault(Enum):
-    """What can befall a request. `HANG` and `LOST` befall it after it was accepted, the others before."""
+    """What can befall a request: `HANG` and `RESET_AFTER_ACCEPTING` after it was accepted, the others before."""
 
     RESET = "the connection is reset"
     ERROR = "500"
@@ -39,15 +41,15 @@ class Reply(msgspec.Struct, frozen=True):
     """A status, a JSON body, and headers."""
 
     status: int
-    body: Any
+    body: JsonValue
     headers: Mapping[str, str] = {}
 
 
-Rule = Callable[[Any], bool]
+Rule = Callable[[JsonValue], bool]
 """Whether a field's value is one that the vendor documents."""
 
 
-def find_error(given: Any, rules: Mapping[str, Rule], required: str = "") -> str:
+def find_error(given: JsonValue, rules: Mapping[str, Rule], required: str = "") -> str:
     """What is wrong with an object: a field that isn't documented, or isn't as documented. Empty if nothing is."""
     if not isinstance(given, dict):
         return "is no object"
@@ -64,9 +66,9 @@ def find_error(given: Any, rules: Mapping[str, Rule], required: str = "") -> str
 class VendorStandIn(ABC):
     """A local server in a vendor's place. Used as `async with SegmentStandIn() as vendor`, or by `start` and `stop`.
 
-    `accepted` is what it took, by key; `repeats` counts what it knew for a repetition, and `twice` names the keys that
-    it took again. `received` is all that came, request lines, headers but for credentials, and bodies. `violations`
-    says what came that the vendor doesn't document. `faults` is asked once a request.
+    `accepted` is what it took, by key; `repeats` counts what it knew for a repetition, and `duplicates` names the
+    keys that it took again. `received` is all that came, request lines, headers but for credentials, and bodies.
+    `violations` says what came that the vendor doesn't document. `faults` is asked once a request.
     """
 
     vendor: str
@@ -83,11 +85,11 @@ class VendorStandIn(ABC):
     ) -> None:
         """Port 0 is any free one.
 
-        `clock` is the wall clock, in seconds since 1970; `pause` what a `BUSY` says, in seconds.
+        `clock` is the wall clock, in seconds since 1970; `retry_after_seconds` is what a 429 says.
         """
         self.faults = faults
         self.url = ""
-        self.accepted: dict[str, Any] = {}
+        self.accepted: dict[str, JsonObject] = {}
         self.repeats = 0
         self.requests = 0
         self.received: list[bytes] = []
@@ -113,7 +115,7 @@ class VendorStandIn(ABC):
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._port}"
 
     async def stop(self) -> None:
-        """Let go of everything; hanging requests are answered, too late. It can start again, at the same port."""
+        """Close everything; hanging requests are answered, too late. It can start again, at the same port."""
         self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -132,7 +134,7 @@ class VendorStandIn(ABC):
         """What the vendor answers, with what it takes noted."""
 
     @abstractmethod
-    def rate_limited_body(self) -> Any:
+    def rate_limited_body(self) -> JsonObject:
         """The body of the vendor's 429."""
 
     def weight(self, body: bytes) -> int:  # noqa: ARG002 - a vendor may look into it
@@ -219,15 +221,26 @@ def basic_credentials(request: web.BaseRequest) -> tuple[str, str] | None:
     return (user, password) if scheme == "Basic" and colon else None
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> JsonValue:
     """JSON as it came; None for what is none, or says a key twice."""
     try:
-        return json.loads(body, object_pairs_hook=_unique_keys)
+        value: JsonValue = json.loads(body, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):
         return None
+    return value
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def object_of(value: JsonValue) -> JsonObject:
+    """The object that a value is; an empty one for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: JsonValue) -> list[JsonValue]:
+    """The list that a value is; an empty one for what is none."""
+    return value if isinstance(value, list) else []
+
+
+def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key is there twice")

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
-from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, parse_json
+from gateway.json_values import JsonObject, JsonValue
+from gateway.standins.vendor import (
+    Reply,
+    Rule,
+    VendorStandIn,
+    basic_credentials,
+    find_error,
+    list_of,
+    object_of,
+    parse_json,
+)
 
 DEDUP_SECONDS: Final = 2 * 3600.0
 """For how long an `Idempotency-Key` is known, in seconds."""
@@ -22,11 +32,11 @@ MAX_KEY_CHARS: Final = 255
 _ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: JsonValue) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 65535
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: JsonValue) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -34,7 +44,7 @@ def _is_one_of(*words: str) -> Rule:
     return lambda value: value in words
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: JsonValue) -> bool:
     return isinstance(value, list)
 
 
@@ -50,12 +60,14 @@ _REQUESTER_RULES: Final[Mapping[str, Rule]] = {
 }
 _TICKET_RULES: Final[Mapping[str, Rule]] = {
     "subject": _is_text,
-    "comment": lambda value: not find_error(value, _COMMENT_RULES) and ("body" in value or "html_body" in value),
+    "comment": lambda value: (
+        not find_error(value, _COMMENT_RULES) and bool({"body", "html_body"} & object_of(value).keys())
+    ),
     # Zendesk makes a user of an address that it doesn't know, and wants a name for it then.
     "requester": lambda value: not find_error(value, _REQUESTER_RULES, "email name"),
     "external_id": _is_text,
     "tags": lambda value: (
-        _is_list(value) and all(isinstance(tag, str) and tag and not re.search(r"\s", tag) for tag in value)
+        _is_list(value) and all(isinstance(tag, str) and tag and not re.search(r"\s", tag) for tag in list_of(value))
     ),
     "priority": _is_one_of("urgent", "high", "normal", "low"),
     "type": _is_one_of("problem", "incident", "question", "task"),
@@ -93,9 +105,9 @@ class ZendeskStandIn(VendorStandIn):
         fault = find_error(given, {"ticket": lambda value: isinstance(value, dict)}, "ticket")
         if fault:
             return self._refused(400, "InvalidJSON", f"a request: {fault}")
-        return self._create(key, given["ticket"])
+        return self._create(key, object_of(object_of(given)["ticket"]))
 
-    def rate_limited_body(self) -> Any:
+    def rate_limited_body(self) -> JsonObject:
         """As Zendesk words it."""
         return {"error": "APIRateLimitExceeded", "description": "Number of allowed API requests per minute exceeded"}
 
@@ -108,11 +120,11 @@ class ZendeskStandIn(VendorStandIn):
         self.add_violation(why)
         return Reply(status, {"error": error, "description": why})
 
-    def _create(self, key: str, ticket: dict[str, Any]) -> Reply:
+    def _create(self, key: str, ticket: JsonObject) -> Reply:
         fault = find_error(ticket, _TICKET_RULES, "comment")
         if fault:
             self.add_violation(f"a ticket: {fault}")
-            details = {"base": [{"description": fault}]}
+            details: JsonObject = {"base": [{"description": fault}]}
             return Reply(422, {"error": "RecordInvalid", "description": "Record validation errors", "details": details})
         known = self.is_known(key, DEDUP_SECONDS)
         if known and self.accepted[key] != ticket:
@@ -125,7 +137,7 @@ class ZendeskStandIn(VendorStandIn):
             )
         self.accepted.setdefault(key, ticket)
         number = list(self.accepted).index(key) + 1
-        made = {"id": number, "url": f"{self.url}/api/v2/tickets/{number}.json", **ticket}
+        made: JsonObject = {"id": number, "url": f"{self.url}/api/v2/tickets/{number}.json", **ticket}
         return Reply(
             201,
             {"ticket": made},

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import grpc
 
 from gateway.telemetry.counts import Counts
-from gateway.telemetry.traces import CallSpan, CallTracer, RpcMethod, code_number, traceparent
+from gateway.telemetry.traces import CallSpan, CallTracer, Metadata, RpcMethod, code_number, traceparent
 
 
 class ListenerCalls:
     """The calls to one listener of the gateway's own services."""
 
-    def __init__(self, listener: str, counts: Counts, tracer: Callable[[], CallTracer | None] = lambda: None) -> None:
-        """`spans` tells whether traces are on."""
+    def __init__(self, listener: str, counts: Counts, tracer: CallTracer | None = None) -> None:
+        """Without a tracer, traces are off."""
         self._listener = listener
         self._counts = counts
         self._tracer = tracer
 
-    def begin(self, method: RpcMethod, metadata: Callable[[], Iterable[Any] | None]) -> Call:
-        """A call has come; `metadata` gives its pairs."""
-        spans = self._tracer()
+    def begin(self, method: RpcMethod, metadata: Callable[[], Metadata | None]) -> Call:
+        """Begin to measure a call that has come; `metadata` gives its pairs."""
         return Call(
             self._listener,
             method,
             self._counts,
-            None if spans is None else spans.begin(method, traceparent(metadata())),
+            None if self._tracer is None else self._tracer.begin(method, traceparent(metadata())),
         )
 
 
@@ -45,7 +43,7 @@ class Call:
         self._begun = time.perf_counter_ns()
 
     def end(self, code: grpc.StatusCode) -> None:
-        """It has ended with a code, or with what is answered in its place."""
+        """Count the call by its code, or by the one that is answered in its place."""
         self._counts.record_call(self._listener, self._called.service, code.name, time.perf_counter_ns() - self._begun)
         if self._traced is not None:
             self._traced.end(code_number(code))

@@ -1,6 +1,6 @@
 """What `/readyz` tells of a gateway: one check for each thing that can be well or not.
 
-What is looked at is others' business.
+Whoever has a check hands it in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Check(msgspec.Struct, frozen=True):
     needed: bool = False
 
     def with_cause(self, cause: str, detail: str = "") -> Check:
-        """The same now, with a cause or well without one. `since` stays where `ok` does."""
+        """Return the same check as of now: failing with a cause, passing without one. `since` stays where `ok` does."""
         ok = not cause
         since = self.since if ok == self.ok else datetime.now(UTC)
         return msgspec.structs.replace(self, ok=ok, since=since, cause=cause, detail=detail)
@@ -56,7 +56,7 @@ class Readiness(msgspec.Struct, frozen=True):
         return Readiness(all(check.ok for check in checks if check.needed), checks)
 
     def lines(self) -> Iterator[str]:
-        """The same for people, a line for each check, as Kubernetes' API server has it."""
+        """Yield the same for people, a line for each check, as Kubernetes' API server has it."""
         yield from map(_line, self.checks)
         yield f"readyz check {'passed' if self.ready else 'failed'}"
 

@@ -1,4 +1,4 @@
-"""What the gateway counts of itself. Who shows it is elsewhere."""
+"""What the gateway counts of itself. See `exposition.py` for how it is shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ReloadSubject = Literal["policy", "tls"]
 ReloadOutcome = Literal["ok", "failed"]
 
 DeliveryOutcome = Literal["delivered", "retry", "rejected"]
-"""How a release fared with its exporter."""
+"""What became of a release at its exporter."""
 
 GRPC_CODES: Final = frozenset(("OK", *get_args(Code)))
 """The codes a call can end with, as gRPC names them."""
@@ -63,9 +63,9 @@ class CountedFlow(Protocol):
 
 
 class OutboxStatus(msgspec.Struct, frozen=True):
-    """What waits to be delivered, by destination; where recipients are failing; how many damaged files were set aside.
+    """What waits to be delivered, by destination; where recipients fail; how many damaged files were quarantined.
 
-    `operated` is what operators have dead-lettered and purged since the start, by destination and reason.
+    `removed_by_operator` is what operators have dead-lettered and purged since the start, by destination and reason.
     """
 
     depths: Mapping[str, QueueDepth] = {}
@@ -162,9 +162,9 @@ class Counts:
         file_sha256: str = "",
         absent_flows: int = 0,
     ) -> None:
-        """A policy is in force; `digest` and that of its `file` in hexadecimal, `flows` with their destinations.
+        """Show which policy is in force; digests in hexadecimal, `flows` with their destinations.
 
-        `elsewhere` is how many more flows there are, of types that the contracts lack. What earlier ones counted stays.
+        `absent_flows` is how many more flows there are of types that the contracts lack. What was counted before stays.
         """
         self.flows_elsewhere[()] = absent_flows
         self.policy_info.clear()
@@ -182,30 +182,30 @@ class Counts:
                 self.fields_reported.setdefault((destination, "CONTENT", FieldReason.LOOKS_LIKE_CARD), 0)
                 self.dead_lettered.setdefault((destination, DeliveryReason.EXPIRED), 0)
                 self.purged.setdefault((destination, DeliveryReason.EXPIRED), 0)
-                for fared in get_args(DeliveryOutcome):
-                    self.deliveries.setdefault((destination, fared), 0)
+                for outcome in get_args(DeliveryOutcome):
+                    self.deliveries.setdefault((destination, outcome), 0)
 
     def add_routes(self, routes: Iterable[tuple[TrafficDirection, str, str, Mode]]) -> None:
-        """Calls are carried by these routes: listener, authority, destination and mode of each."""
+        """Show routes from 0 on: listener, authority, destination and mode of each."""
         for listener, route, destination, mode in routes:
             self.proxy_calls.setdefault((listener, route, destination, "OK", "", mode), 0)
             self.upstream_failures.setdefault((listener, route, Cause.UPSTREAM_REFUSED), 0)
 
     def add_services(self, listener: str, services: Iterable[str]) -> None:
-        """A listener takes calls to these services."""
+        """Show the services of a listener from 0 on."""
         for service in services:
             self.calls.setdefault((listener, service, "OK"), 0)
             self.call_durations.touch((listener, service))
 
     def record_reload(self, subject: ReloadSubject, outcome: ReloadOutcome) -> None:
-        """Changed files were loaded, or could not be and what was in force stays."""
+        """Count a reload: changed files were loaded, or could not be and what was in force stays."""
         self.reloads[subject, outcome] += 1
         self.reload_failed[subject,] = int(outcome == "failed")
 
     # Items and their releases.
 
     def record_decision(self, flow: CountedFlow, verdicts: Iterable[Verdict], duration_ns: int) -> None:
-        """An item was accepted."""
+        """Count an accepted item and its verdicts."""
         key = flow.key
         self.items[key, "accepted", ""] += 1
         self.decisions.add((key,), duration_ns)
@@ -231,21 +231,21 @@ class Counts:
                 fields[destination, name, "plan" if reason in _PLAN_REASONS else "value"] += count
 
     def record_rejection(self, flow: str, reason: Reason) -> None:
-        """An item was rejected, for all destinations of its flow; the flow is empty where none was found."""
+        """Count an item that was rejected for all destinations of its flow; the flow is empty where none was found."""
         self.items[flow, "rejected", reason] += 1
 
     def record_delivery(self, destination: str, outcomes: Mapping[DeliveryOutcome, int], duration_ns: int) -> None:
-        """An exporter has settled a batch: so many of its releases fared like that."""
+        """Count the releases of a batch by what became of them at the exporter, and how long it took."""
         for name, count in outcomes.items():
             self.deliveries[destination, name] += count
         self.delivery_durations.add((destination,), duration_ns)
 
     def record_dead_letters(self, destination: str, reason: Reason, count: int) -> None:
-        """So many releases became dead letters."""
+        """Count releases that became dead letters."""
         self.dead_lettered[destination, reason] += count
 
     def record_purge(self, destination: str, reason: Reason, count: int) -> None:
-        """So many stored releases were deleted undelivered."""
+        """Count stored releases that were deleted undelivered."""
         self.purged[destination, reason] += count
 
     def set_outbox_source(self, status: Callable[[], OutboxStatus]) -> None:
@@ -258,7 +258,7 @@ class Counts:
         self._usage_by_resource.update(usage_by_resource)
 
     def refresh(self) -> None:
-        """Ask for what isn't counted but asked."""
+        """Read what isn't counted: how much of each resource is in use, and what waits in the outbox."""
         for resource, asked in self._usage_by_resource.items():
             use, in_bytes = asked(), resource in table.BYTE_RESOURCES
             (self.resource_used_bytes if in_bytes else self.resource_used)[resource,] = use.used
@@ -283,67 +283,67 @@ class Counts:
     # Calls.
 
     def record_call(self, listener: str, service: str, code: str, duration_ns: int) -> None:
-        """A call to one of the gateway's own services ended with a code; any but gRPC's own counts as UNKNOWN."""
+        """Count a call to one of the gateway's own services by its code; any but gRPC's own counts as UNKNOWN."""
         self.calls[listener, service, code if code in GRPC_CODES else "UNKNOWN"] += 1
         self.call_durations.add((listener, service), duration_ns)
 
     def record_proxy_call(self, call: ProxyCallResult, duration_ns: int) -> None:
-        """A call between services ended; likewise."""
+        """Count a call between services likewise."""
         code = call.code if call.code in GRPC_CODES else "UNKNOWN"
         self.proxy_calls[call.listener, call.route, call.destination, code, call.reason, call.mode] += 1
         self.call_durations.add((call.listener, ""), duration_ns)
 
     def record_overload(self, listener: TrafficDirection) -> None:
-        """There was no room for a call between services."""
+        """Count a call between services that there was no room for."""
         self.proxy_calls[listener, "", "", "RESOURCE_EXHAUSTED", CallReason.FULL, Mode.ENFORCE] += 1
 
     def record_upstream_failure(self, listener: TrafficDirection, route: str, cause: Cause) -> None:
-        """A call between services had no answer; `route` is the authority of its route."""
+        """Count a call between services that had no answer; `route` is the authority of its route."""
         self.upstream_failures[listener, route, cause] += 1
 
     def set_hub_status(self, *, up: bool, last_success: float | None = None) -> None:
-        """An agent's hub takes what it is handed, or not; `heard`: when it was heard, in seconds since 1970."""
+        """Show whether an agent's hub takes what it is handed; `last_success` in seconds since 1970."""
         self.hub_up[()] = int(up)
         self.hub_last_success[()] = self.hub_last_success.get((), 0) if last_success is None else int(last_success)
         self.hub_failures.setdefault((Cause.UPSTREAM_REFUSED,), 0)
 
     def record_hub_failure(self, cause: Cause | Reason) -> None:
-        """A stream to the hub failed."""
+        """Count a stream to the hub that failed."""
         self.hub_failures[cause,] += 1
 
     def set_connected_agents(self, agents: int) -> None:
-        """So many agents are connected to this hub."""
+        """Show how many agents are connected to this hub."""
         self.agents[()] = agents
         self.agents_refused.setdefault((CallReason.CALLER_NOT_ALLOWED,), 0)
 
     def record_agent_refusal(self, reason: Reason) -> None:
-        """An agent was refused by this hub."""
+        """Count an agent that this hub refused."""
         self.agents_refused[reason,] += 1
 
     def record_uncaught_errors(self, source: str, count: int) -> None:
-        """So many errors of a source were caught by nobody."""
+        """Count errors of a source that nothing caught."""
         self.uncaught_errors[source,] += count
 
     def set_certificate_expiry(self, not_after: Mapping[str, float]) -> None:
-        """The certificates in use expire then, in seconds since 1970, by `own` and `ca`."""
+        """Show when the certificates in use expire, in seconds since 1970, by `own` and `ca`."""
         for name, when in not_after.items():
             self.certificates[name,] = int(when)
 
     def record_proxy_fields_stripped(self, count: int) -> None:
-        """So many fields were stripped from a call's messages."""
+        """Count fields that were stripped from a call's messages."""
         self.proxy_fields_stripped[()] += count
 
     def record_access_log_drops(self, count: int = 1) -> None:
-        """So many entries of the access log were lost."""
+        """Count entries of the access log that were lost."""
         self.access_log_dropped[()] += count
 
     def record_spans(self, outcome: Literal["exported", "dropped"], count: int) -> None:
-        """So many spans of the gateway's own were handed on, or lost."""
+        """Count spans of the gateway's own that were handed on, or lost."""
         self.spans[outcome,] += count
 
     @property
     def numbers(self) -> Iterable[NumberSeries]:
-        """All that are plain numbers."""
+        """All plain numbers."""
         return [one for one in vars(self).values() if isinstance(one, NumberSeries)]
 
     @property

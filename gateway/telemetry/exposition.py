@@ -6,7 +6,7 @@ Numbers through OpenTelemetry's instruments, histograms beside them in the same 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -24,6 +24,9 @@ from gateway.telemetry.metrics import PREFIX, MetricKind
 
 CONTENT_TYPE_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 """https://prometheus.io/docs/specs/om/open_metrics_spec/."""
+
+GENERATE_OPENMETRICS: Final[Callable[[CollectorRegistry], bytes]] = openmetrics.generate_latest
+"""What writes OpenMetrics; prometheus_client doesn't say its types."""
 
 _QUALITY_VALUE: Final = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 """RFC 9110, section 12.4.2."""
@@ -47,12 +50,12 @@ class Telemetry(Counts):
 
     def _register(self) -> None:
         meter = self._provider.get_meter("gateway")
-        for tally in self.numbers:
-            metric = tally.metric
+        for series in self.numbers:
+            metric = series.metric
             create = (
                 meter.create_observable_counter if metric.kind is MetricKind.COUNTER else meter.create_observable_gauge
             )
-            create(f"{PREFIX}{metric.name}", [tally.observe], description=metric.description)
+            create(f"{PREFIX}{metric.name}", [series.observe], description=metric.description)
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics, and their content type.
@@ -61,19 +64,18 @@ class Telemetry(Counts):
         """
         self.refresh()
         if is_openmetrics(accept):
-            text: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
-            return text, CONTENT_TYPE_OPENMETRICS
+            return GENERATE_OPENMETRICS(self._registry), CONTENT_TYPE_OPENMETRICS
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def close(self) -> None:
-        """Let go of the instruments; `exposition` is empty from then on."""
+        """Let go of the instruments; `expose` returns nothing from then on."""
         self._provider.shutdown()
         for collector in (self._histograms, *self._process):
             self._registry.unregister(collector)
 
 
 def is_openmetrics(accept: str) -> bool:
-    """Whether an `Accept` field asks for OpenMetrics 1.0.0, and for no other text rather."""
+    """Whether an `Accept` field asks for OpenMetrics 1.0.0, and prefers no other text."""
     # Not prometheus_client's choice: it answers with a version that a caller has made up, and fails where that is no
     # number.
     weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
@@ -89,7 +91,10 @@ def is_openmetrics(accept: str) -> bool:
 
 
 class _Histograms(Collector):
-    """All histograms: OpenTelemetry has no histogram that is read when it is asked, and its own is too dear for an item."""
+    """All histograms.
+
+    OpenTelemetry has none that is read only when it is asked, and recording in its own costs too much for an item.
+    """
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts

@@ -1,9 +1,9 @@
 """The gateway's own log: one line for each record, in UTC, as text or as JSON.
 
-What is worth a record is its callers' to say.
+Callers decide what is worth a record.
 
 A record holds words and codes of the code, names of the configuration and the policy, counts and times; never a field's
-value, nor the text or the traceback of an exception. Libraries are not heard: what they log may hold values.
+value, nor the text or the traceback of an exception. Libraries' loggers are silenced: what they log may hold values.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO, TypedDict, get_args
+from typing import Final, Literal, TextIO, TypedDict, get_args
 
 from gateway import rfc3339
 
@@ -31,7 +31,10 @@ _UNQUOTED: Final = re.compile(r"[^\s\"=]+")
 
 
 class LogFields(TypedDict, total=False):
-    """What a record may say beside its message, as `extra=Fields(…)`: a closed list, of which nothing is a field's value."""
+    """What a record may say beside its message, as `extra=LogFields(…)`.
+
+    A closed list, of which nothing is a field's value.
+    """
 
     version: str
     """The gateway's."""
@@ -108,12 +111,12 @@ def _time(record: logging.LogRecord) -> str:
     return rfc3339.from_datetime(datetime.fromtimestamp(record.created, UTC), "milliseconds")
 
 
-def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
+def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     """What a record says beside its message, in the order of the list. Anything that isn't in the list isn't said."""
     return ((name, value) for name in LogFields.__annotations__ if (value := getattr(record, name, None)) is not None)
 
 
-def _field_text(value: Any) -> str:
+def _field_text(value: object) -> str:
     """A field's text: in quotes unless it is one plain word."""
     text = (
         value if isinstance(value, str) else ", ".join(value) or "none" if isinstance(value, Sequence) else str(value)

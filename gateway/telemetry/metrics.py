@@ -73,7 +73,7 @@ RESOURCES: Final[Mapping[str, str]] = {
     "makes room",
     "volume": "the state folder's volume, against its size without `outbox.margin`: nothing more is stored beyond it",
 }
-"""What is bounded, and what happens at the bound. Those that are measured in bytes are in `IN_BYTES`."""
+"""What is bounded, and what happens at the bound. Those that are measured in bytes are in `BYTE_RESOURCES`."""
 
 BYTE_RESOURCES: Final = frozenset({"outbox", "outbox_unwritten", "volume"})
 

@@ -44,7 +44,7 @@ class DurationSeries:
     """How often something took how long, by key: the counts of buckets, and the sum in nanoseconds last."""
 
     def __init__(self, metric: Metric, *values: Iterable[str]) -> None:
-        """As `Tally`."""
+        """As `NumberSeries`."""
         self.metric = metric
         self._rows: dict[LabelValues, list[int]] = {
             key: [0] * ROW_COLUMNS for key in (product(*values) if values else ())

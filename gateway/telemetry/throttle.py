@@ -1,4 +1,4 @@
-"""What happens again and again, said once a while.
+"""What happens again and again, logged once in a period.
 
 A log line must not be as frequent as what a caller or a peer can bring about.
 """
@@ -11,14 +11,14 @@ from collections.abc import Callable, Hashable
 from typing import Final
 
 THROTTLE_SECONDS: Final = 60.0
-"""For how long the same isn't said again."""
+"""For how long the same isn't logged again."""
 
 MAX_THROTTLED_KEYS: Final = 1024
-"""Things told apart at once, and so said in a period."""
+"""Things told apart at once, and so logged in a period."""
 
 
 class LogThrottle:
-    """Counts what happens by key, and tells when it is time to say it."""
+    """Counts what happens by key, and tells when it is time to log it."""
 
     def __init__(
         self,
@@ -26,9 +26,9 @@ class LogThrottle:
         clock: Callable[[], float] = time.monotonic,
         max_keys: int = MAX_THROTTLED_KEYS,
     ) -> None:
-        """`period` in seconds of `clock`; no more than so many `keys` are said in one.
+        """`period_seconds` are of `clock`; no more than `max_keys` are logged in one period.
 
-        The one said longest ago makes room.
+        The one logged longest ago makes room.
         """
         self._period_seconds = period_seconds
         self._max_keys = max_keys
@@ -36,9 +36,9 @@ class LogThrottle:
         self._periods: OrderedDict[Hashable, list[float]] = OrderedDict()
 
     def count(self, key: Hashable) -> int:
-        """Return how often it has happened since it was last said, this time included.
+        """Return how often it has happened since it was last logged, this time included.
 
-        0 if it isn't time to say it yet.
+        0 if it isn't time to log it yet.
         """
         now = self._clock()
         until_and_times = self._periods.get(key)

@@ -1,6 +1,6 @@
 """The gateway's own traces.
 
-A span for each call that a sampler takes, sent the way of anybody's spans, through the flow `otlp/traces`.
+A span for each call that a sampler takes. They take the same path as a client's spans, through the flow `otlp/traces`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import msgspec
@@ -66,6 +66,9 @@ _SPAN_LIMITS: Final = SpanLimits(
 
 _current: ContextVar[Span | None] = ContextVar("span", default=None)
 
+Metadata = Iterable[tuple[str, str | bytes]]
+"""A call's metadata, pair by pair."""
+
 Send = Callable[[bytes], Awaitable[object]]
 """Takes a serialised `ExportTraceServiceRequest`, on the event loop. What it raises is counted as a loss."""
 
@@ -91,7 +94,7 @@ class CallSpan:
         self._token: Token[Span | None] = _current.set(span)
 
     def end(self, code: int) -> None:
-        """The call has ended with a gRPC code."""
+        """End the span with the gRPC code of its call."""
         _current.reset(self._token)
         self._span.set_attribute("rpc.grpc.status_code", code)
         if code in _SERVER_ERROR_CODES:
@@ -100,7 +103,7 @@ class CallSpan:
 
 
 def set_item_count(count: int) -> None:
-    """The call that this is part of has so many items."""
+    """Note on the span of the current call how many items it has."""
     if (span := _current.get()) is not None:
         span.set_attribute("privacy_gateway.items", count)
 
@@ -108,7 +111,7 @@ def set_item_count(count: int) -> None:
 class CallTracer:
     """Begins spans.
 
-    Nothing of the environment has a part in them; a caller has none but its trace's ID and whether it is sampled.
+    Nothing of the environment goes into them; of a caller only its trace's ID and whether it is sampled.
     """
 
     def __init__(self, ratio: float, send: Send, counts: Counts) -> None:
@@ -132,7 +135,7 @@ class CallTracer:
         self._tracer = self._provider.get_tracer("gateway")
 
     def begin(self, method: RpcMethod | None, traceparent: str) -> CallSpan:
-        """A call has come, to a method that is known or not; `traceparent` is what its caller says, or empty."""
+        """Begin the span of a call; None for a method that is unknown, and what its caller says, if anything."""
         attributes: Mapping[str, str] = {"rpc.system": "grpc"}
         name = "unknown"
         if method is not None:
@@ -157,7 +160,7 @@ def parent_context(traceparent: str) -> Context:
     return set_span_in_context(NonRecordingSpan(given), Context())
 
 
-def traceparent(metadata: Iterable[Any] | None) -> str:
+def traceparent(metadata: Metadata | None) -> str:
     """What a call's metadata says of its caller's span; empty where it says nothing, or more than one thing."""
     found = [value for key, value in metadata or () if key == "traceparent"]
     return found[0] if len(found) == 1 and isinstance(found[0], str) else ""

@@ -49,7 +49,8 @@ async def send(gateway: RunningGateway) -> None:
 
 def lead(gateway: Gateway, vendor: RecordingExporter) -> None:
     """Lead analytics to a vendor."""
-    gateway._delivery_setup.replace({**gateway._current.exporters(), "analytics": vendor}, gateway._current.flows())
+    parts = gateway._parts
+    parts.delivery_setup.replace({**parts.current.exporters(), "analytics": vendor}, parts.current.flows())
 
 
 async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ async def test_ten_thousand_that_wait_leave_by_the_policy_of_the_moment(tmp_path
         await send(gateway)
         await vendor.wait_for(1)
         given_up = len(vendor.batches)
-        await inside._switch.replace(
+        await inside._parts.switch.replace(
             compile_all(Config(), parse(tightened(), tmp_path / "policy.yaml"), load_contracts([default_contract()]))
         )
         lead(inside, vendor)

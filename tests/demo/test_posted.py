@@ -12,7 +12,7 @@ from gateway.demo.vendor_bodies import parse_event, parse_ticket
 from gateway.exporters.settings import TemplateSettings
 from gateway.exporters.template.placeholders import leaves, template_parts
 
-TRACK: Final[Mapping[str, Any]] = {
+TRACK: Final[dict[str, Any]] = {
     "type": "track",
     "messageId": "00ff",
     "event": "video.exported",
@@ -21,7 +21,7 @@ TRACK: Final[Mapping[str, Any]] = {
     "properties": {"codec": "h264", "duration_s": 3, "subtitled": True, "share": 0.5},
     "context": {"app": {"version": "7.3.0"}, "traits": {"email": "a@acme.example"}},
 }
-TICKET: Final[Mapping[str, Any]] = {
+TICKET: Final[dict[str, Any]] = {
     "subject": "SUPPORT_TOPIC_EXPORT, sup_1",
     "comment": {"body": "The discussion is in the archive under sup_1. User: usr_1.", "public": False},
     "requester": {"name": "usr_1", "email": "a@acme.example"},

@@ -23,7 +23,7 @@ UNREADABLE_EXIT_CODE: Final = 77
 DRIVER: Final = f"""
 import codecs, json, os, signal, sys
 from gateway import app, preflight
-from gateway.cli import main, run, setup
+from gateway.cli import config, main, serve
 from gateway.demo import run as demo
 from gateway.policy.load import default_path
 

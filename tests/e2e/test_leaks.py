@@ -289,8 +289,10 @@ async def test_nothing_is_logged_of_what_an_exporter_says(
     loop.set_debug(True)
     loop.slow_callback_duration = 0
     async with run_gateway(tmp_path) as gateway:
-        current = gateway.gateway._current
-        gateway.gateway._delivery_setup.replace(dict.fromkeys(current.exporters(), Teller(fault)), current.flows())
+        current = gateway.gateway._parts.current
+        gateway.gateway._parts.delivery_setup.replace(
+            dict.fromkeys(current.exporters(), Teller(fault)), current.flows()
+        )
         with grpc.insecure_channel(gateway.address, options=CHANNEL_OPTIONS) as channel:
             said = await asyncio.to_thread(lambda: list(say(channel, calls)))
         await asyncio.wait_for(gateway.gateway.delivery.drained(), TIMEOUT_SECONDS)

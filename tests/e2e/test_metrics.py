@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.listeners import CALLS
+from gateway.listeners import MAX_LOCAL_CALLS
 from gateway.telemetry.metrics import BYTE_RESOURCES, METRICS, PROCESS_METRICS, RESOURCES
 from tests.e2e.test_serve import ELSEWHERE
 from tests.support import proxy_process
@@ -132,7 +132,7 @@ def test_all_that_the_page_lists_is_read_in_both_formats_and_adds_up(tmp_path: P
     )
     shown = {dict(labels)["resource"] for name, labels in samples if name.startswith("privacy_gateway_resource_used")}
     assert shown == RESOURCES.keys() - {"inbound_calls", "delivery_calls"}
-    assert of(samples, "privacy_gateway_resource_limit", resource="local_calls") == CALLS
+    assert of(samples, "privacy_gateway_resource_limit", resource="local_calls") == MAX_LOCAL_CALLS
     assert of(samples, "privacy_gateway_resource_used", resource="http_connections") >= 1
     assert {
         name for name in shown if ("privacy_gateway_resource_used_bytes", frozenset({("resource", name)})) in samples

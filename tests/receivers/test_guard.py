@@ -16,7 +16,7 @@ import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
 from gateway.errors import CallReason, ItemReason, Reason, Refused, Rejected, Retryable
-from gateway.listeners import CALLS
+from gateway.listeners import MAX_LOCAL_CALLS
 from gateway.pipeline.caller import CALLER
 from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
 from gateway.receivers.room import share
@@ -282,11 +282,11 @@ async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_
         ]
         methods: list[Any] = [channel.unary_unary(TRACK) for channel in dialled]
         first, second, third = methods
-        waiting = [asyncio.create_task(result_of(first(track_request()))) for _ in range(share(CALLS))]
-        await gate.wait_for(share(CALLS))
+        waiting = [asyncio.create_task(result_of(first(track_request()))) for _ in range(share(MAX_LOCAL_CALLS))]
+        await gate.wait_for(share(MAX_LOCAL_CALLS))
         assert await result_of(first(track_request())) == FULL, "one connection has no more than its share"
-        waiting += [asyncio.create_task(result_of(second(track_request()))) for _ in range(share(CALLS))]
-        await gate.wait_for(CALLS)
+        waiting += [asyncio.create_task(result_of(second(track_request()))) for _ in range(share(MAX_LOCAL_CALLS))]
+        await gate.wait_for(MAX_LOCAL_CALLS)
         assert await result_of(third(track_request())) == FULL
         gate.open()
         assert all(isinstance(answer, bytes) for answer in await asyncio.gather(*waiting))

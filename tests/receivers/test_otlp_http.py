@@ -369,7 +369,7 @@ async def test_a_full_gateway_makes_clients_come_back(tmp_path: Path) -> None:
 
 
 async def test_too_many_calls_at_once_are_told_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.app.CALLS", 1)
+    monkeypatch.setattr("gateway.services.MAX_LOCAL_CALLS", 1)
     async with run_gateway(tmp_path, gate := FakeDelivery(shut=True), local_http=LOOPBACK) as gateway:
         first = asyncio.create_task(said(gateway, posted()))
         await gate.wait_for(1)
@@ -407,7 +407,7 @@ async def test_each_connection_is_a_caller_that_has_turns_of_its_own(tmp_path: P
 
 
 async def test_who_sends_slowly_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.app.CALLS", 2)
+    monkeypatch.setattr("gateway.services.MAX_LOCAL_CALLS", 2)
     async with (
         run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway,
         connected(gateway) as first,
@@ -427,7 +427,7 @@ async def test_who_sends_slowly_makes_room(tmp_path: Path, monkeypatch: pytest.M
 async def test_a_caller_that_goes_leaves_its_room_and_is_not_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("gateway.app.CALLS", 1)
+    monkeypatch.setattr("gateway.services.MAX_LOCAL_CALLS", 1)
     async with run_gateway(tmp_path, gate := FakeDelivery(shut=True), local_http=LOOPBACK) as gateway:
         async with connected(gateway) as connection:
             connection.write(posted()[:-3])
@@ -610,8 +610,8 @@ async def test_a_stop_does_not_wait_longer_than_it_may(tmp_path: Path, caplog: p
 
 
 def site(gateway: RunningGateway) -> otlp_http.OtlpHttp:
-    assert gateway.gateway._otlp_http is not None
-    return gateway.gateway._otlp_http
+    (found,) = (one.server for one in gateway.gateway._services if isinstance(one.server, otlp_http.OtlpHttp))
+    return found
 
 
 HOSTILE: Final = {
@@ -689,7 +689,7 @@ async def test_what_the_sdk_sends_arrives(tmp_path: Path, compression: Compressi
 async def test_it_is_off_where_it_is_not_wanted(tmp_path: Path) -> None:
     async with run_gateway(tmp_path, FakeDelivery()) as gateway:
         assert gateway.http == ""
-        assert gateway.gateway._otlp_http is None
+        assert [service.name for service in gateway.gateway._services] == ["local"]
 
 
 def test_the_request_of_the_tests_is_one() -> None:

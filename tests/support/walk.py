@@ -226,12 +226,12 @@ async def policy_to_plan(folder: Path, recorder: Recorder) -> Walk:
     path = folder / "policy.yaml"
     path.write_text(LOGS_POLICY.format(url="http://127.0.0.1:1"))
     async with _running(_config(folder)) as (running, _):
-        before = running._current.now
+        before = running._parts.current.now
 
         async def reload() -> None:
             path.write_text(path.read_text().replace("30d", "29d"))
             running.reload()
-            await _until(lambda: running._current.now is not before)
+            await _until(lambda: running._parts.current.now is not before)
 
         return await recorder.record(reload)
 

@@ -269,10 +269,11 @@ async def test_each_call_on_local_has_a_span_that_leaves_by_the_default_policy(t
 async def test_its_own_spans_make_none(tmp_path: Path) -> None:
     async with traced(tmp_path) as (gateway, gate):
         await gateway.raw(TRACK, track_request())
-        assert gateway.gateway._spans is not None
-        await asyncio.to_thread(gateway.gateway._spans._provider.force_flush)
+        tracer = gateway.gateway._parts.tracer
+        assert tracer is not None
+        await asyncio.to_thread(tracer._provider.force_flush)
         assert sample_value(gateway, "spans_total", outcome="exported") == 1
-        await asyncio.to_thread(gateway.gateway._spans._provider.force_flush)
+        await asyncio.to_thread(tracer._provider.force_flush)
         assert sample_value(gateway, "spans_total", outcome="exported") == 1
         # What a service sends of its own is a call like any other.
         await gateway.raw(TRACES, b"")
@@ -283,7 +284,7 @@ async def test_without_a_ratio_there_are_none(tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with run_gateway(tmp_path, gate) as gateway:
         await gateway.raw(TRACK, track_request(), metadata=[("traceparent", SAMPLED)])
-        assert gateway.gateway._spans is None
+        assert gateway.gateway._parts.tracer is None
     assert spans_of(gate) == []
 
 

@@ -38,14 +38,14 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 
 class ProxyDeps(msgspec.Struct, frozen=True):
-    """What a proxy has from the gateway around it. `tracer` returns None while traces are off."""
+    """What a proxy has from the gateway around it. Without a `tracer`, traces are off."""
 
     decider: Decider
     guard: Guard
     access_log: AccessLog
     failures: UpstreamFailures
     in_flight: InFlight[BoundRoute]
-    tracer: Callable[[], CallTracer | None]
+    tracer: CallTracer | None = None
 
 
 class Proxy(grpc.GenericRpcHandler):
@@ -106,7 +106,7 @@ class CallHandler:
 
     async def handle(self, requests: Incoming, context: Context) -> bytes | None:
         """Relay a call, and log it whatever becomes of it."""
-        deps, record, tracer = self._deps, CallRecord(self._path), self._deps.tracer()
+        deps, record, tracer = self._deps, CallRecord(self._path), self._deps.tracer
         task: asyncio.Task[object] | None = None
         span = None if tracer is None else tracer.begin(self._rpc_method, traceparent(context.invocation_metadata()))
         try:

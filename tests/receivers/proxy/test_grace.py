@@ -345,9 +345,9 @@ async def test_a_caller_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
             assert await call.read() is not grpc.aio.EOF
             assert await case.change(NARROWER["the caller is gone"](case.text))
             assert await asyncio.to_thread(seen[0].ended.wait, TIMEOUT_SECONDS)
-            if calls := tuple(case.gateway._proxied._calls):
+            if calls := tuple(case.gateway._parts.proxied._calls):
                 await asyncio.wait(calls, timeout=TIMEOUT_SECONDS)
-            assert not case.gateway._proxied._calls
+            assert not case.gateway._parts.proxied._calls
             # What is left is what was under way: it isn't without end.
             assert not await _well(call)
 

@@ -1,17 +1,16 @@
-"""`version`, `config check` and `config schema`."""
+"""`config check` and `config schema`."""
 
 from __future__ import annotations
 
 import importlib.resources
 import os
-import platform
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from gateway import __version__
 from gateway.cli.options import FILE, example, output
 from gateway.cli.output import plural, print_json
 
@@ -21,14 +20,41 @@ if TYPE_CHECKING:
     from gateway.yamlfile import Origin
 
 
-@click.command(epilog=example("version"))
-@output
-def version(form: str) -> None:
-    """Print the version."""
-    if form == "json":
-        print_json({"name": "privacy-gateway", "version": __version__, "python": platform.python_version()})
-    else:
-        click.echo(f"privacy-gateway {__version__}")
+class PlanRecord(msgspec.Struct, frozen=True):
+    """A plan, by what it is for."""
+
+    type: str
+    destination: str
+    digest: str
+
+
+class RouteRecord(msgspec.Struct, frozen=True):
+    """A route, with all that it carries."""
+
+    listener: str
+    authority: str
+    destination: str
+    mode: str
+    callers: list[str]
+    methods: list[str]
+
+
+class ConfigurationRecord(msgspec.Struct, frozen=True):
+    """What a configuration leads to.
+
+    `mended`: what `serve` puts right by itself. `expired`: certificates with which a gateway starts all the same.
+    """
+
+    config: str
+    role: str
+    address: str
+    state: str
+    policy: str
+    contracts: list[str]
+    plans: list[PlanRecord]
+    routes: list[RouteRecord]
+    mended: list[str]
+    expired: list[str]
 
 
 @click.group()
@@ -59,63 +85,59 @@ def check(path: Path | None, form: str) -> int:
     run beside a gateway. What `serve` would put right about the state folder is told, and no fault. Exits with 2, and a
     line for each fault, where `serve` wouldn't start; with 1 where it would, with a certificate that has expired.
     """
-    from gateway.config import read  # noqa: PLC0415 `version` doesn't wait for it
+    from gateway.config import read  # noqa: PLC0415 help doesn't wait for it
     from gateway.errors import BadSetup  # noqa: PLC0415
 
     try:
         config, origin = read(path, os.environ)
-        told = _configuration_record(config, origin, path)
+        record = _configuration_record(config, origin, path)
     except BadSetup as error:
         if form != "json":
             raise
         print_json({"faults": str(error).splitlines()})
         return 2
     if form == "json":
-        print_json(told)
+        print_json(record)
     else:
-        _print(told)
-    return int(bool(told["expired"]))
+        _print(record)
+    return int(bool(record.expired))
 
 
-def _print(told: dict[str, Any]) -> None:
-    made = ", ".join(
-        plural(len(told[f"{what}s"]), what) for what in ("plan", "route") if told[f"{what}s"] or what == "plan"
-    )
+def _print(record: ConfigurationRecord) -> None:
+    made = [plural(len(record.plans), "plan"), *([plural(len(record.routes), "route")] if record.routes else [])]
     click.echo(
-        f"{told['config']}: role {told['role']} on {told['address']}\n{told['policy']}: {made} for "
-        f"{', '.join(told['contracts'])}"
+        f"{record.config}: role {record.role} on {record.address}\n{record.policy}: {', '.join(made)} for "
+        f"{', '.join(record.contracts)}"
     )
-    for note in (*told["mended"], *told["expired"]):
+    for note in (*record.mended, *record.expired):
         click.echo(note, err=True)
 
 
-def _configuration_record(given: Config, origin: Origin, path: Path | None) -> dict[str, Any]:
+def _configuration_record(given: Config, origin: Origin, path: Path | None) -> ConfigurationRecord:
     """What a configuration leads to. Raises BadSetup, with a line for each fault."""
-    from gateway.contracts.load import default_path  # noqa: PLC0415 `version` doesn't wait for it
+    from gateway.contracts.load import default_path  # noqa: PLC0415 help doesn't wait for it
     from gateway.loading import compile_all, load_sources  # noqa: PLC0415
     from gateway.preflight import preflight  # noqa: PLC0415
 
     checked = preflight(given, origin, lambda: compile_all(given, *load_sources(given)))
-    made, file = checked.loaded.flows.compiler, checked.loaded.file
-    plans = made.plans()
+    compiler, file = checked.loaded.flows.compiler, checked.loaded.file
+    plans, table = compiler.plans(), compiler.method_table
     for item in sorted({item for item, _ in plans}):
-        made.subject(item)
-    return {
-        "config": "no configuration file" if path is None else str(path),
-        "role": given.role,
-        "address": given.listeners.local.address,
-        "state": str(given.state),
-        "policy": str(file.path),
-        "contracts": [str(contract) for contract in given.contracts or (default_path(),)],
-        "plans": [
-            {"type": item, "destination": to, "digest": plan.digest} for (item, to), plan in sorted(plans.items())
-        ],
-        "routes": [_route_record(index, made.method_table) for index in range(len(made.method_table.routes))],
-        "mended": [
+        compiler.subject(item)
+    return ConfigurationRecord(
+        config="no configuration file" if path is None else str(path),
+        role=given.role,
+        address=given.listeners.local.address,
+        state=str(given.state),
+        policy=str(file.path),
+        contracts=[str(contract) for contract in given.contracts or (default_path(),)],
+        plans=[PlanRecord(item, destination, plan.digest) for (item, destination), plan in sorted(plans.items())],
+        routes=[_route_record(index, table) for index in range(len(table.routes))],
+        mended=[
             f"{origin.at('state')}: {flaw.path}: {flaw.text}; `serve` changes that" for flaw in checked.folder_problems
         ],
-        "expired": _expired_certificates(given, origin),
-    }
+        expired=_expired_certificates(given, origin),
+    )
 
 
 def _expired_certificates(given: Config, origin: Origin) -> list[str]:
@@ -134,14 +156,13 @@ def _expired_certificates(given: Config, origin: Origin) -> list[str]:
     ]
 
 
-def _route_record(index: int, table: MethodTable) -> dict[str, Any]:
-    """A route, with all that it carries."""
+def _route_record(index: int, table: MethodTable) -> RouteRecord:
     route = table.routes[index]
-    return {
-        "listener": route.listener.value,
-        "authority": route.authority,
-        "destination": route.destination,
-        "mode": route.mode.value,
-        "callers": sorted(route.callers),
-        "methods": [method.path for carrying, method in table.route_methods() if carrying == index],
-    }
+    return RouteRecord(
+        listener=route.listener.value,
+        authority=route.authority,
+        destination=route.destination,
+        mode=route.mode.value,
+        callers=sorted(route.callers),
+        methods=[method.path for carrying, method in table.route_methods() if carrying == index],
+    )

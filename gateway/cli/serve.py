@@ -1,4 +1,4 @@
-"""`serve` and `demo`: the gateway itself, and a look at it."""
+"""`serve`: the gateway itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from gateway.cli.options import FILE, example, output
-from gateway.cli.output import console
+from gateway.cli.options import FILE, example
 from gateway.errors import BadSetup
 
 if TYPE_CHECKING:
@@ -71,9 +70,9 @@ def serve(
 
 
 def _announce(config: Config, text: str) -> None:
-    """Say something to who starts the gateway.
+    """Tell whoever starts the gateway something.
 
-    In words of its own where people read them, else as a line of the log.
+    On standard error where people read it, else as a line of the log.
     """
     if config.telemetry.log.format == "text":
         click.echo(text, err=True)
@@ -86,16 +85,3 @@ def _embedded_notice(config: Config) -> str:
     listeners = config.listeners
     addresses = " and ".join(one.address for one in (listeners.local, listeners.local_http) if one is not None)
     return f"No configuration file: role {config.role} on {addresses}, {policy}, files under {config.state}/"
-
-
-@click.command(epilog=example("demo"))
-@output
-def demo(form: str) -> int:
-    """Send traffic through a gateway and show what arrives.
-
-    It listens on loopback, and leaves the destinations' files under .privacy-gateway/demo/. Exits with 1 if anything
-    left that may not.
-    """
-    from gateway.demo.run import run  # noqa: PLC0415 help doesn't wait for gRPC
-
-    return run(console(lines=False), form)
