@@ -17,6 +17,7 @@ from kannelle_privacy import Gateway, GatewayError, Refused, Unavailable, aio, c
 from kannelle_privacy.errors import read
 from kannelle_privacy.testing import FakeGateway
 
+from tests.support.processes import TIMEOUT_SECONDS
 from tests.test_client import serving
 
 EVENT: Final = AnalyticsEvent(name="video.exported")
@@ -59,13 +60,13 @@ async def test_an_error_says_what_to_do_next(
     with fake.connect() as gateway:
         for method in (gateway.analytics.StreamEvents, gateway.analytics.StreamEvents.with_call):
             with pytest.raises(grpc.RpcError) as caught:
-                method(iter([StreamEventsRequest(event=EVENT)]), timeout=10)
+                method(iter([StreamEventsRequest(event=EVENT)]), timeout=TIMEOUT_SECONDS)
             raised.append(caught.value)
-        call = gateway.analytics.StreamEvents.future(iter([StreamEventsRequest(event=EVENT)]), timeout=10)
+        call = gateway.analytics.StreamEvents.future(iter([StreamEventsRequest(event=EVENT)]), timeout=TIMEOUT_SECONDS)
         raised.append(read(cast(grpc.RpcError, call.exception())))
     async with fake.connect_aio() as gateway_aio:
         with pytest.raises(grpc.aio.AioRpcError) as awaited:
-            await gateway_aio.analytics.StreamEvents(iter([StreamEventsRequest(event=EVENT)]), timeout=10)
+            await gateway_aio.analytics.StreamEvents(iter([StreamEventsRequest(event=EVENT)]), timeout=TIMEOUT_SECONDS)
         raised.append(awaited.value)
     assert [told(error) for error in raised] == [(kind, code, reason, after)] * 4
     assert all(str(error) == f"{code.name}: {reason}: refused by the fake" for error in raised)
@@ -75,10 +76,10 @@ async def test_an_error_says_what_to_do_next(
 async def test_a_unary_call_raises_the_same(fake: FakeGateway) -> None:
     fake.refuse(_Code.FAILED_PRECONDITION, "EVENT_NOT_PLANNED", times=2)
     with fake.connect() as gateway, pytest.raises(Refused, match="FAILED_PRECONDITION: EVENT_NOT_PLANNED"):
-        gateway.analytics.TrackEvent(REQUEST, timeout=10)
+        gateway.analytics.TrackEvent(REQUEST, timeout=TIMEOUT_SECONDS)
     async with fake.connect_aio() as gateway_aio:
         with pytest.raises(Refused, match="FAILED_PRECONDITION: EVENT_NOT_PLANNED"):
-            await gateway_aio.analytics.TrackEvent(REQUEST, timeout=10)
+            await gateway_aio.analytics.TrackEvent(REQUEST, timeout=TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("trailer", [b"", b"\xff", b"\x08\x03"])
@@ -117,10 +118,10 @@ async def test_what_passes_is_tried_again_under_one_request_id(
         try:
             if blocking:
                 with connect(address) as gateway:
-                    gateway.emit.Emit(request, timeout=20)
+                    gateway.emit.Emit(request, timeout=TIMEOUT_SECONDS)
             else:
                 async with aio.connect(address) as gateway_aio:
-                    await gateway_aio.emit.Emit(request, timeout=20)
+                    await gateway_aio.emit.Emit(request, timeout=TIMEOUT_SECONDS)
         except GatewayError as error:
             failed = error.request_id
     assert (failed == "") == arrives

@@ -14,8 +14,7 @@ import msgspec
 from gateway.detectors import data
 from gateway.detectors.check_digits import CHECKS
 from gateway.detectors.compact import Compact
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

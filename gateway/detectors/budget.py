@@ -21,17 +21,17 @@ _MAX_REMASKED_CHARS: Final = 8192
 
 
 class BudgetExceeded(Exception):
-    """A text that would take more work to judge than it is worth."""
+    """A text that takes more work to check than it is worth."""
 
 
 class Budget:
-    """Counts down; raises TooMuch below nothing."""
+    """Counts down from a number of units."""
 
     def __init__(self, units: int) -> None:
         self.remaining = units
 
     def spend(self, units: int) -> None:
-        """Take `units` off."""
+        """Take `units` off. Raises BudgetExceeded below 0."""
         self.remaining -= units
         if self.remaining < 0:
             raise BudgetExceeded

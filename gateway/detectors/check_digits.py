@@ -27,6 +27,11 @@ _RIB_DIGITS: Final = str.maketrans(ascii_uppercase, "12345678912345678923456789"
 _CCC_WEIGHTS: Final = (1, 2, 4, 8, 5, 10, 9, 7, 3, 6)
 
 
+def unchecked(number: str) -> bool:
+    """Return True: the number has no check digits."""
+    return True
+
+
 def luhn(number: str) -> bool:
     """Return whether the last digit checks the others, as in ISO/IEC 7812; letters count from A = 10."""
     encoded = number.encode()
@@ -56,7 +61,7 @@ def dni(number: str) -> bool:
 
 
 def pps(number: str) -> bool:
-    """Return whether the eighth character checks the seven digits before it, and the letter after it where it counts."""
+    """Return whether the eighth character checks the seven digits before it, and the letter behind it if that counts."""
     total = sum(int(digit) * weight for digit, weight in zip(number, range(8, 1, -1), strict=False))
     counted = _PPS_LETTERS.find(number[8]) * 9 if number[8:] in ("A", "B", "H") else 0
     return _PPS_LETTERS[(total + counted) % 23] == number[7]
@@ -80,7 +85,7 @@ def codice_fiscale(number: str) -> bool:
 
 
 def rib(number: str) -> bool:
-    """Return whether the last two digits of a French account number check the others, the letters among which count 1 to 9."""
+    """Return whether the last two digits of a French account number check the others; letters count 1 to 9."""
     plain = number.translate(_RIB_DIGITS)
     bank, branch, account, key = plain[:5], plain[5:10], plain[10:21], plain[21:]
     return (89 * int(bank) + 15 * int(branch) + 3 * int(account) + int(key)) % 97 == 0
@@ -102,7 +107,7 @@ def spanish_account(number: str) -> bool:
 
 
 CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "": lambda number: True,
+    "": unchecked,
     "luhn": luhn,
     "ean": ean,
     "nir": nir,

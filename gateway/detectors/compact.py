@@ -1,4 +1,4 @@
-"""Folded text without the separators in it, as account and identification numbers are compared, and where it came from."""
+"""Folded text without its separators, as account and identification numbers are compared, and where it stood."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import Final
 
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 FILLER: Final = "\x01"
 """What folded text doesn't have: a separator that doesn't count as one more."""
@@ -42,6 +42,10 @@ def _wrap(gap: re.Match[str]) -> str:
     return " ".ljust(len(gap[0]), FILLER)
 
 
+def _break(gap: re.Match[str]) -> str:
+    return _BREAK + gap[0][1:]
+
+
 def _blank(gap: re.Match[str]) -> str:
     return " " * len(gap[0])
 
@@ -50,7 +54,7 @@ class Compact:
     """Text without separators, and where its characters stood; `spaced` is as long as the text."""
 
     def __init__(self, folded: str) -> None:
-        self.spaced = _KEY_WORD.sub(_blank, _APART.sub(lambda gap: _BREAK + gap[0][1:], folded))
+        self.spaced = _KEY_WORD.sub(_blank, _APART.sub(_break, folded))
         # As bytes, several times as fast; no separator is part of another character in UTF-8.
         self.text = self.spaced.encode().translate(None, _SEPARATOR_BYTES).decode()
 

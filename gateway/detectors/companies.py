@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.detectors import data
-from gateway.detectors.check_digits import luhn
+from gateway.detectors.check_digits import luhn, unchecked
 
 _SEPARATORS: Final = str.maketrans("", "", " \t\u00a0.-_/:")
 _MAX_NUMBER_CHARS: Final = 40
@@ -78,24 +78,49 @@ def _mod_11_10(number: str) -> bool:
     return check == 1
 
 
+def _mod_11(number: str) -> bool:
+    """Return whether the number is a multiple of 11."""
+    return int(number) % 11 == 0
+
+
+def _mod_89(number: str) -> bool:
+    """Return whether the last two digits are the rest of the others by 89."""
+    return int(number[:-2]) % 89 == int(number[-2:])
+
+
+def _mod_97(number: str) -> bool:
+    """Return whether the last two digits and the others add up to a multiple of 97."""
+    return (int(number[:-2]) + int(number[-2:])) % 97 == 0
+
+
+class _WeightedSum:
+    """The check of numbers whose digits, each times its weight, add up to a multiple of a modulus."""
+
+    def __init__(self, weights: Sequence[int], modulus: int) -> None:
+        self._weights = weights
+        self._modulus = modulus
+
+    def is_right(self, number: str) -> bool:
+        """Return whether the check digits of a number are right."""
+        return (
+            sum(int(digit) * weight for digit, weight in zip(number, self._weights, strict=True)) % self._modulus == 0
+        )
+
+
 _CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "": lambda number: True,
+    "": unchecked,
     "luhn": luhn,
     "siret": _siret,
     "french_vat": _french_vat,
-    "mod_11": lambda number: int(number) % 11 == 0,
+    "mod_11": _mod_11,
     "mod_11_10": _mod_11_10,
-    "mod_89": lambda number: int(number[:-2]) % 89 == int(number[-2:]),
-    "mod_97": lambda number: (int(number[:-2]) + int(number[-2:])) % 97 == 0,
+    "mod_89": _mod_89,
+    "mod_97": _mod_97,
 }
 
 
 def _check(kind: CompanyNumber) -> Callable[[str], bool]:
-    if kind.check != "weighted":
-        return _CHECKS[kind.check]
-    return lambda number: (
-        sum(int(digit) * weight for digit, weight in zip(number, kind.weights, strict=True)) % kind.modulus == 0
-    )
+    return _WeightedSum(kind.weights, kind.modulus).is_right if kind.check == "weighted" else _CHECKS[kind.check]
 
 
 _FORMS: Final = [

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.detectors.hints import Hint
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 _NUMBER: Final = r"[+-]?[0-9]{1,3}(?:[.,][0-9]{1,15})?"
 _DECIMAL_NUMBER: Final = r"[+-]?[0-9]{1,3}\.[0-9]{1,15}"

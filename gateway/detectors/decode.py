@@ -15,11 +15,9 @@ from gateway.detectors.digits import Rows
 from gateway.detectors.encoded_runs import DecodedRun, decoded_runs
 from gateway.detectors.escapes import EscapePass, Replacement, replacements
 from gateway.detectors.fold import fold, fold_ends
-from gateway.detectors.technical import blank, technical_spans, undecodable
+from gateway.detectors.spans import Span, blank
+from gateway.detectors.technical import technical_spans, undecodable
 from gateway.detectors.work_limit import spend_work
-
-Span = tuple[int, int]
-"""From where to where, in characters."""
 
 _DIGITS: Final = b"0123456789"
 _UNESCAPED: Final = -1
@@ -115,7 +113,7 @@ def _decoding(text: str, *maps: SourceMap, loose: bool) -> Decoding:
 def decodings(text: str) -> Iterator[Decoding]:
     """The text and what it encodes, outermost first.
 
-    Raises TooMuch when they are too deep, too many or too large together.
+    Raises BudgetExceeded when they are too deep, too many or too large together.
     """
     chars, count_budget = char_budget(text), decoding_budget(text)
     root = _decoding(text, loose=False)
@@ -133,7 +131,7 @@ def decodings(text: str) -> Iterator[Decoding]:
 
 
 def _unseen(decoding: Decoding, seen: set[str], budget: Budget) -> Iterator[Decoding]:
-    """What a decoding says below itself that nothing has said yet. Raises TooMuch."""
+    """What a decoding says below itself that nothing has said yet. Raises BudgetExceeded."""
     for lower in decoding.inner():
         if lower.text not in seen:
             budget.spend(1)

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.detectors.budget import MAX_TEXT_CHARS, Budget, BudgetExceeded, finding_budget, later_finding_budget
 from gateway.detectors.cards import cards, is_card
 from gateway.detectors.coordinates import coordinates
-from gateway.detectors.decode import Decoding, Span, decodings
+from gateway.detectors.decode import Decoding, decodings
 from gateway.detectors.emails import emails
 from gateway.detectors.fast_path import hides_nothing
 from gateway.detectors.fold import is_readable
@@ -20,23 +20,55 @@ from gateway.detectors.ibans import ibans
 from gateway.detectors.masking import Mark, masked
 from gateway.detectors.national_ids import is_national_id, national_ids
 from gateway.detectors.network_addresses import ip_addresses, mac_addresses
-from gateway.detectors.phones import is_phone, phones
+from gateway.detectors.phones import phones
 from gateway.detectors.secrets import secrets
+from gateway.detectors.spans import Span
+from gateway.detectors.whole_phones import is_phone
 from gateway.errors import FieldReason
 from gateway.model import DETECTORS, Detector
 
 Scan = Callable[[Decoding], Iterator[Span]]
+"""Yields where values of one kind stand in a decoding."""
+
+
+def _secrets(decoding: Decoding) -> Iterator[Span]:
+    return secrets(decoding.text)
+
+
+def _emails(decoding: Decoding) -> Iterator[Span]:
+    return emails(decoding.text, loose=decoding.loose)
+
+
+def _cards(decoding: Decoding) -> Iterator[Span]:
+    return cards(decoding.rows)
+
+
+def _coordinates(decoding: Decoding) -> Iterator[Span]:
+    return coordinates(decoding.text)
+
+
+def _mac_addresses(decoding: Decoding) -> Iterator[Span]:
+    return mac_addresses(decoding.text)
+
+
+def _ip_addresses(decoding: Decoding) -> Iterator[Span]:
+    return ip_addresses(decoding.text, decoding.nontechnical, loose=decoding.loose)
+
+
+def _phones(decoding: Decoding) -> Iterator[Span]:
+    return phones(decoding.rows)
+
 
 SCANS: Final[Mapping[Detector, Scan]] = {
-    Detector.SECRET: lambda decoding: secrets(decoding.text),
-    Detector.EMAIL: lambda decoding: emails(decoding.text, loose=decoding.loose),
+    Detector.SECRET: _secrets,
+    Detector.EMAIL: _emails,
     Detector.IBAN: ibans,
     Detector.NATIONAL_ID: national_ids,
-    Detector.CARD: lambda decoding: cards(decoding.rows),
-    Detector.COORDINATES: lambda decoding: coordinates(decoding.text),
-    Detector.MAC: lambda decoding: mac_addresses(decoding.text),
-    Detector.IP: lambda decoding: ip_addresses(decoding.text, decoding.nontechnical, loose=decoding.loose),
-    Detector.PHONE: lambda decoding: phones(decoding.rows),
+    Detector.CARD: _cards,
+    Detector.COORDINATES: _coordinates,
+    Detector.MAC: _mac_addresses,
+    Detector.IP: _ip_addresses,
+    Detector.PHONE: _phones,
 }
 """What looks for each kind, the most telling first: the digits of a card could be a phone number's too."""
 
@@ -78,7 +110,7 @@ _BUDGETS: Final = (finding_budget, later_finding_budget)
 
 
 def find(text: str, detectors: Collection[Detector] = DETECTORS) -> FieldReason | None:
-    """The first finding of what is sought, in `text` or in anything that it encodes; UNREADABLE if it can't be judged.
+    """Return the first finding of some kinds, in `text` or in anything that it encodes; UNREADABLE if it can't be checked.
 
     Any text will do: nothing is raised.
     """
@@ -96,7 +128,7 @@ def find(text: str, detectors: Collection[Detector] = DETECTORS) -> FieldReason 
 
 
 def mail_domains(text: str) -> frozenset[str]:
-    """The domains, folded, of all e-mail addresses in `text` and in anything that it encodes, as far as that can be told."""
+    """Return the domains, folded, of all e-mail addresses in `text` and in what it encodes, as far as it can be told."""
     domains: set[str] = set()
     with suppress(BudgetExceeded):
         for decoding in decodings(text):
@@ -108,7 +140,7 @@ def mail_domains(text: str) -> frozenset[str]:
 
 
 def find_number(value: float) -> FieldReason | None:
-    """A card number, national identifier or phone number in a whole number of any size.
+    """Return whether a whole number of any size is a card number, a national identifier or a phone number.
 
     See `is_phone` for what is read as one.
 
@@ -125,7 +157,7 @@ def find_number(value: float) -> FieldReason | None:
 
 
 def mask(text: str) -> str:
-    """`text` with each finding replaced by a word in brackets that names it, and unreadable characters by U+FFFD.
+    """Return `text` with a word in brackets that names it for each finding, and U+FFFD for unreadable characters.
 
     `find` finds nothing in the answer, so masking it again changes nothing. What hides in a run of base64 or the like
     takes the whole run with it. Where nothing else helps, or there is more to mask than to leave, the answer is
@@ -159,7 +191,7 @@ def _masked_once(text: str, budget: Budget) -> str:
 
 
 def _marks(text: str, budget: Budget) -> Iterator[Mark]:
-    """What is found in a text and in anything that it encodes. Raises TooMuch."""
+    """Yield what is found in a text and in anything that it encodes. Raises BudgetExceeded."""
     for decoding in decodings(text):
         for kind, span in _findings(decoding, DETECTORS):
             budget.spend(1)

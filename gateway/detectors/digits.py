@@ -1,43 +1,25 @@
 """Digits on end or in groups, as phone and card numbers are written, with letters around them or none.
 
-A text is coded so that the digits of a number stand on end, whatever separates its groups: then one pattern finds where
-numbers can start, in linear time and before anything is looked up. A number starts and ends where groups do, never
-within digits on end.
+A number starts and ends where groups do, never within digits on end. Where that is, is found in code: `digit_code.py`.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate, compress
-from typing import Final
+from itertools import accumulate
+from typing import Final, Protocol
 
 from gateway.detectors.compact import FILLER
-from gateway.detectors.figures import is_figure, without_figures
+from gateway.detectors.digit_code import DIGIT_SEPARATORS, DIGITS, START_LETTERS, Coded
+from gateway.detectors.figures import is_figure
 from gateway.detectors.joined_groups import join_groups
+from gateway.detectors.spans import Span
 
-Span = tuple[int, int]
-
-ANY_DIGIT: Final = "[0-9a-jA-J]"
-"""A digit in a coded text."""
-
-GROUP_START: Final = "[a-jA-J]"
-"""One that starts a group; a capital letter if a plus sign stands before it."""
-
-GROUP_END: Final = "(?![0-9])"
-"""What follows the last digit of a group."""
-
-_SEPARATORS: Final = " \t.-/()_:"
 _MIN_DIGITS: Final = 8
-_MAX_SINGLE_DIGITS: Final = 19
-"""How many digits that all stand apart, as on a form, are one number at most; more are something else."""
 
-_DIGITS: Final = "0123456789"
-_START_LETTERS: Final = "abcdefghij"
-_LONE_DIGIT: Final = b"z"
-"""A digit that belongs to no number."""
 
 _MAX_PREFIX_CHARS: Final = 4
 """Of what stands before a number: a letter, its plus sign, a blank and a bracket."""
@@ -49,13 +31,7 @@ _HEX_BEFORE: Final = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]*[a-f]\Z")
 _HEX_AFTER: Final = re.compile(r"[a-f][0-9a-f]*+(?![0-9A-Za-z])")
 _HAS_DIGIT: Final = re.compile("[0-9]")
 
-_BREAK: Final = ord("|")
-_RAW: Final = bytes(
-    byte if chr(byte) in f"{_DIGITS}+{FILLER}" else ord(" ") if chr(byte) in _SEPARATORS else _BREAK
-    for byte in range(256)
-)
-_PLAIN: Final = bytes.maketrans(f"{_START_LETTERS}{_START_LETTERS.upper()}".encode(), f"{_DIGITS}{_DIGITS}".encode())
-_IS_DIGIT: Final = bytes(chr(byte) in f"{_DIGITS}{_START_LETTERS}{_START_LETTERS.upper()}z" for byte in range(256))
+_PLAIN: Final = bytes.maketrans(f"{START_LETTERS}{START_LETTERS.upper()}".encode(), f"{DIGITS}{DIGITS}".encode())
 
 
 def _row(gap: str) -> re.Pattern[str]:
@@ -63,25 +39,11 @@ def _row(gap: str) -> re.Pattern[str]:
     return re.compile(rf"[0-9](?<![0-9]{{2}})(?:{gap}(?:\+{gap})?+[0-9]){{{_MIN_DIGITS - 1},}}+")
 
 
-_ROW: Final = _row(f"[{re.escape(_SEPARATORS)}]{{0,3}}+")
-_FILLED_ROW: Final = _row(f"(?:[{re.escape(_SEPARATORS)}]{FILLER}*+){{0,3}}+")
+_ROW: Final = _row(f"[{re.escape(DIGIT_SEPARATORS)}]{{0,3}}+")
+_FILLED_ROW: Final = _row(f"(?:[{re.escape(DIGIT_SEPARATORS)}]{FILLER}*+){{0,3}}+")
 
 _CONTEXT_CHARS: Final = 4
 """Of what stands around a row, as much as its numbers are told by."""
-
-_SINGLES: Final = re.compile(rf"{GROUP_START}{{{_MAX_SINGLE_DIGITS + 1},}}{GROUP_END}".encode())
-_COLLAPSE: Final = (
-    (b"    ", b"||||"),  # more than three separators end a number
-    (b"|", b"| "),
-    (b"  ", b" "),
-    (b"  ", b" "),
-    (b"+ ", b"+"),
-    (b" +", b"+"),
-    *((f" {digit}".encode(), start.encode()) for digit, start in zip(_DIGITS, _START_LETTERS, strict=True)),
-)
-_COLLAPSE_PLUS: Final = tuple(
-    (f"+{digit}".encode(), start.upper().encode()) for digit, start in zip(_DIGITS, _START_LETTERS, strict=True)
-)
 
 
 class Candidate:
@@ -146,8 +108,12 @@ class Candidate:
         return self._text.origin(self._start), self._text.origin(self._start + size - 1) + 1
 
 
-Size = Callable[[Candidate], int | None]
-"""Says how many digits a number has that starts at a candidate, if one does."""
+class NumberReader(Protocol):
+    """Reads the numbers of one kind."""
+
+    def size(self, candidate: Candidate) -> int | None:
+        """Return how many digits a number has that starts at a candidate, None if none does."""
+        ...
 
 
 class Rows:
@@ -183,7 +149,7 @@ class Rows:
         return start + shift, end + shift
 
 
-def numbers(rows: Rows, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
+def numbers(rows: Rows, head: re.Pattern[bytes], reader: NumberReader) -> Iterator[Span]:
     """Yield where in folded text numbers stand, from left to right, each with an end behind those before it.
 
     Some may overlap.
@@ -199,53 +165,6 @@ def numbers(rows: Rows, head: re.Pattern[bytes], size: Size) -> Iterator[Span]:
         if match.end(1) <= done:
             continue
         candidate = Candidate(coded, match.start(), match[1])
-        if (digits := size(candidate)) is not None and match.start() + digits > done:
+        if (digits := reader.size(candidate)) is not None and match.start() + digits > done:
             done = match.start() + digits
             yield rows.origin(*candidate.span(digits))
-
-
-def coded_pattern(pattern: str) -> str:
-    r"""Return a pattern of digits, written with digits, classes of digits and `\d`, as one for coded text."""
-    return re.sub(r"\{[^}]*\}|\[[0-9-]+\]|\\d|[0-9]", _coded_class, pattern)
-
-
-class Coded:
-    """A folded text in which what separates two groups of digits is left out.
-
-    The first digit of each group is a letter instead.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.may_have_figures = "." in text or ":" in text
-        self._raw = without_figures(text).encode("ascii", "replace").translate(_RAW)
-        self.code = _code(self._raw)
-
-    def origin(self, index: int) -> int:
-        """Where in the text a digit of the code stands."""
-        coded, plain = self._digits
-        return plain[bisect_left(coded, index)]
-
-    @cached_property
-    def _digits(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Where in code and text the digits stand, in the same order."""
-        return tuple(list(compress(range(len(each)), each.translate(_IS_DIGIT))) for each in (self.code, self._raw))  # type: ignore[return-value]
-
-
-def _code(raw: bytes) -> bytes:
-    code = b"|" + raw.translate(None, FILLER.encode())
-    for old, new in _COLLAPSE:
-        code = code.replace(old, new)
-    if b"+" in code:
-        for old, new in _COLLAPSE_PLUS:
-            code = code.replace(old, new)
-    return _SINGLES.sub(lambda match: _LONE_DIGIT * len(match[0]), code)
-
-
-def _coded_class(match: re.Match[str]) -> str:
-    found = match[0]
-    if found.startswith("{"):
-        return found
-    digits = [digit for digit in _DIGITS if re.fullmatch(found, digit)]
-    starts = "".join(_START_LETTERS[int(digit)] for digit in digits)
-    return f"[{''.join(digits)}{starts}{starts.upper()}]"

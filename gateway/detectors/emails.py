@@ -8,8 +8,7 @@ from typing import Final
 
 from gateway.detectors import data
 from gateway.detectors.compact import LINE_END
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 # One character of a label: a letter, a digit, a hyphen, an underscore, or whatever isn't ASCII.
 _CHAR: Final = r"[^\x00-,./:-@\[-^`{-\x7f\s]"

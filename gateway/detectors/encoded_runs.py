@@ -1,6 +1,11 @@
-"""Runs of base64, base32, hexadecimal and decimal codes inside text, at every alignment, and the readable text that hides in them.
+"""Runs of base64, base32, hexadecimal and decimal codes inside text, and the readable text that hides in them.
 
-A run may start anywhere inside a longer one: what is readable after decoding counts, the rest is noise.
+A run may start anywhere inside a longer one, so each is decoded at every alignment: what is readable counts, the rest
+is noise. `a@b.fr` in base64 is `YUBiLmZy`, and it is found in `idYUBiLmZy` too:
+
+    from character 0   idYU BiLm Zy..  ->  89 d6 14 06 22 e6 67      no text
+    from character 1   dYUB iLmZ y...  ->  75 85 01 88 b9 99         no text
+    from character 2   YUBi LmZy       ->  61 40 62 2e 66 72         a@b.fr
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from typing import Final, NamedTuple
 
 from gateway.detectors.compact import LINE_END
 from gateway.detectors.hints import Hint
+from gateway.detectors.spans import Span
 
 DecodedRun = tuple[str, int, int]
 """A readable text, and from where to where in the text around it the run stands that hides it."""
@@ -71,23 +77,44 @@ def is_text(decoded: bytes) -> bool:
     return any(may_hold_finding(decoded[slice(*match.span())].decode("latin-1")) for match in found)
 
 
-class _Runs(NamedTuple):
+class _Runs:
     """All runs of one kind in a text.
 
-    From where to where each stands and its characters, what is put between them, and all together.
+    From where to where each stands and its characters, and `joined`, all together with `gap` between them.
     """
 
-    runs: list[tuple[int, int, str]]
-    gap: str
-    joined: str
+    __slots__ = ("_gap", "_runs", "_starts", "joined")
 
-    def starts(self) -> list[int]:
-        """Where each run starts in `joined`."""
-        return list(accumulate((len(chars) + len(self.gap) for _, _, chars in self.runs), initial=0))
+    def __init__(self, runs: list[tuple[int, int, str]], gap: str) -> None:
+        self.joined = gap.join([chars for _, _, chars in runs])
+        self._runs = runs
+        self._gap = gap
+        self._starts: list[int] = []
+
+    def span(self, index: int) -> Span:
+        """Return where in the text the run stands that a character of `joined` is of."""
+        if not self._starts:
+            self._starts = list(accumulate((len(chars) + len(self._gap) for _, _, chars in self._runs), initial=0))
+        start, end, _ = self._runs[bisect_right(self._starts, index) - 1]
+        return start, end
 
 
-_Decoded = tuple[bytes, _Runs, int, int]
-"""The bytes of runs at one alignment, the runs, `bits` and `unit`: byte `i` ends in character `(8 * i + bits) // unit` of the joined."""
+class _Decoded(NamedTuple):
+    """The bytes of runs at one alignment, and which of the runs' characters a byte ends in.
+
+    A character of base64 has 6 bits. From character 1 on, `xYUBi` is `a@b`, whose byte 0 is the bits 6 to 13 of all: it
+    ends in character 13 // 6 = 2. So `unit_bits` is 6, `offset_bits` 13, and byte `i` ends in character
+    (8 * i + 13) // 6.
+    """
+
+    data: bytes
+    runs: _Runs
+    offset_bits: int
+    unit_bits: int
+
+    def span(self, index: int) -> Span:
+        """Return where in the text the run stands in which a byte ends."""
+        return self.runs.span((8 * index + self.offset_bits) // self.unit_bits)
 
 
 def decoded_runs(text: str) -> Iterator[DecodedRun]:
@@ -98,7 +125,7 @@ def decoded_runs(text: str) -> Iterator[DecodedRun]:
     if decoded:  # a run of base32 is one of base64 too
         decoded += _base32(text)
     decoded += _hex(text)
-    data = b"\xff".join([data for data, _, _, _ in decoded])
+    data = b"\xff".join([each.data for each in decoded])
     if is_text(data):
         yield from _located(decoded, data, data.decode("utf-8", "replace"))
 
@@ -111,8 +138,7 @@ def _decimal(text: str) -> Iterator[DecodedRun]:
 
 
 def _located(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[DecodedRun]:
-    starts = list(accumulate((len(each) + 1 for each, _, _, _ in decoded), initial=0))
-    run_starts = [runs.starts() for _, runs, _, _ in decoded]
+    starts = list(accumulate((len(each.data) + 1 for each in decoded), initial=0))
     at = 0
     for match in _READABLE.finditer(plain):
         found = match[0].encode()
@@ -120,10 +146,7 @@ def _located(decoded: list[_Decoded], data: bytes, plain: str) -> Iterator[Decod
         visible = match[0].replace("\0", "")
         if len(visible) >= _MIN_TEXT_CHARS and may_hold_finding(visible):
             index = bisect_right(starts, at - 1) - 1
-            _, runs, bits, unit = decoded[index]
-            char = (8 * (at - 1 - starts[index]) + bits) // unit
-            start, end, _ = runs.runs[bisect_right(run_starts[index], char) - 1]
-            yield _decoded_text(match), start, end
+            yield _decoded_text(match), *decoded[index].span(at - 1 - starts[index])
 
 
 def _decoded_text(match: re.Match[str]) -> str:
@@ -138,18 +161,24 @@ def _base64(text: str) -> list[_Decoded]:
         return []
     if "\n" in text:
         found = [(start, end, run.translate(_NO_BASE64)) for start, end, run in found]
-    runs = _runs(found, "///")
+    runs = _Runs(found, "///")
     size, padded = len(runs.joined), runs.joined.translate(_URL_SAFE) + "AAA"
-    return [(a2b_base64(padded[skip : skip + (size - skip + 3) // 4 * 4]), runs, 6 * skip + 7, 6) for skip in range(4)]
+    return [
+        _Decoded(a2b_base64(padded[skip : skip + (size - skip + 3) // 4 * 4]), runs, 6 * skip + 7, 6)
+        for skip in range(4)
+    ]
 
 
 def _base32(text: str) -> list[_Decoded]:
     if not _BASE32_HINT(text):
         return []
-    runs = _runs([(*run.span(), run[0]) for run in _BASE32.finditer(text)], "7777")
+    runs = _Runs([(*run.span(), run[0]) for run in _BASE32.finditer(text)], "7777")
     number, bits = int(runs.joined.translate(TO_DIGITS), 32), 5 * len(runs.joined)
     sizes = [(bits - skip + 7) // 8 for skip in range(8)]
-    return [((number >> skip).to_bytes(size), runs, bits - skip - 8 * size + 7, 5) for skip, size in enumerate(sizes)]
+    return [
+        _Decoded((number >> skip).to_bytes(size), runs, bits - skip - 8 * size + 7, 5)
+        for skip, size in enumerate(sizes)
+    ]
 
 
 def _hex(text: str) -> list[_Decoded]:
@@ -157,11 +186,9 @@ def _hex(text: str) -> list[_Decoded]:
         return []
     long = (run for run in _HEX.finditer(text) if run.end() - run.start() >= _MIN_HEX_CHARS)
     found = [(*run.span(), digits) for run in long if len(digits := _NOT_HEX.sub("", run[0])) >= _MIN_HEX_CHARS]
-    runs = _runs(found, "fff")
+    runs = _Runs(found, "fff")
     size = len(runs.joined)
-    return [(bytes.fromhex(runs.joined[skip : size - (size - skip) % 2]), runs, 4 * skip + 7, 4) for skip in range(2)]
-
-
-def _runs(found: list[tuple[int, int, str]], gap: str) -> _Runs:
-    """Join runs by a gap that decodes, at every alignment, to a byte that UTF-8 doesn't have."""
-    return _Runs(found, gap, gap.join([chars for _, _, chars in found]))
+    return [
+        _Decoded(bytes.fromhex(runs.joined[skip : size - (size - skip) % 2]), runs, 4 * skip + 7, 4)
+        for skip in range(2)
+    ]

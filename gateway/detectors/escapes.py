@@ -1,28 +1,33 @@
-"""Escapes inside text: percent, HTML (and tags), JSON and Unicode escapes, octal, quoted-printable, at and dot in words.
+"""Escapes inside text: percent, HTML and tags, JSON and Unicode, octal, quoted-printable, `at` and `dot` in words.
 
-One pass over folded text undoes them all at once, each however often it was itself escaped. Runs of base64 and the like are in
-`runs.py`.
+One pass over folded text undoes them all at once, each however often it was itself escaped. Runs of base64 and the like
+are in `encoded_runs.py`.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator
 from enum import Enum
 from html.entities import html5
 from typing import Final
 
 from gateway.detectors import data
+from gateway.detectors.spoken_addresses import (
+    BRACKETED_DOT,
+    CLOSE,
+    GAP,
+    OPEN,
+    glued_address,
+    joined_address,
+    spoken_address,
+    worded_address,
+)
 
-_GAP: Final = r"[ \t+_-]{1,3}"
 _SPOKEN_GAP: Final = r"[ \t+_:/-]"
-_OPEN: Final = r"(?:[(\[{<]|[ \t][ \t]{0,2}+[(\[{<])[ \t]{0,2}+"
-_CLOSE: Final = r"[ \t]{0,2}[)\]}>][ \t]{0,3}"
 _LABEL: Final = r"[^\W_]{1,63}+(?:-[^\W_]{1,63}+){0,4}"
-_BRACKETED: Final = rf"{_OPEN}(?:dot|point|punkt|punto|\.){_CLOSE}"
-_DOT: Final = rf"(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|\.)"
+_DOT: Final = rf"(?:{GAP}(?:dot|point|punkt|punto){GAP}|{BRACKETED_DOT}|\.)"
 _REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
 _CHAIN: Final = rf"{_LABEL}(?:\.{_LABEL}){{1,8}}+"
 _UNIT_AFTER: Final = r"(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{4})*+"
@@ -55,22 +60,22 @@ _ESCAPE: Final = re.compile(
           \#x0*+(?:(?P<hex>[0-9a-f]{{0,6}});|(?P<bare_hex>[2-7][0-9a-f]|[0-9a-f]{{3,6}}))
         | \#0*+(?:(?P<dec>[0-9]{{0,7}});|(?P<bare_dec>1[01][0-9]|12[0-6]|[3-9][0-9]|[0-9]{{3,7}}))
         | (?P<entity>[a-z][a-z0-9]{{1,31}}(?=;)|commat|period|lowbar|plus|nbsp|shy|lt|gt|quot);?))
-    | {_OPEN}(?:
-          (?P<at>(?:at|arobase|arroba|@){_CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
-        | (?P<dot>(?:dot|point|punkt|punto|\.){_CLOSE}))
+    | {OPEN}(?:
+          (?P<at>(?:at|arobase|arroba|@){CLOSE}|(?<=[(\[{{])a[)\]}}][ \t]{{0,3}})
+        | (?P<dot>(?:dot|point|punkt|punto|\.){CLOSE}))
     | [ \t](?=[ \tdp.])[ \t]{{0,2}}+(?P<local>(?:dot|point|punkt|punto|\.)[ \t]{{1,3}}+
         (?={_LABEL}(?:{_SPOKEN_DOT}{_LABEL}){{0,3}}{_SPOKEN_AT}))
     | (?-i:AT)(?<=[a-z0-9]AT)(?P<glued>(?=(?-i:[a-z]))(?P<behind>{_CHAIN}))
     | <(?P<tag>/?[a-z][a-z0-9]{{0,15}}[ ]?/?>)
     | [ \t+_-][ \t+_-]{{0,2}}+(?P<words>
-          (?:at|arroba){_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|punkt|punto){_GAP}|{_BRACKETED}){_REST}
-        | arobase{_GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}point{_GAP}|\.){_REST})
+          (?:at|arroba){GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{GAP}(?:dot|punkt|punto){GAP}|{BRACKETED_DOT}){_REST}
+        | arobase{GAP}{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{GAP}point{GAP}|\.){_REST})
     | [._-](?<=\w[._-])(?P<joined>
           (?:at|arroba|arobase)[._-](?P<labels>{_WORD}(?:[._-]{_WORD}){{0,2}}?)
           (?P<last>[_-]{_JOINED_TLD}(?![^\W_]|[_-][^\W_])|\.{_JOINED_TLD}(?![^\W_]|[._-][^\W_])))
     | {_SPOKEN_GAP}(?<=\w{_SPOKEN_GAP}){_SPOKEN_GAP}{{0,2}}+(?P<spoken>
           a(?:t|rroba|robase)(?P<gap>{_SPOKEN_GAP}{{1,3}}+)(?P<domain>{_CHAIN}))
-    | @(?P<tail>[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{_GAP}(?:dot|point|punkt|punto){_GAP}|[ ]\.[ ]){_REST})
+    | @(?P<tail>[ ]?{_LABEL}(?:\.{_LABEL}){{0,3}}(?:{GAP}(?:dot|point|punkt|punto){GAP}|[ ]\.[ ]){_REST})
     )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -82,18 +87,7 @@ _PRINTABLE: Final = re.compile(
 _HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=])", re.IGNORECASE)
 _UNIT: Final = re.compile(r"[ux]\+?([0-9a-f]{4})", re.IGNORECASE)
 _OCTAL: Final = re.compile(r"\\([0-7]{2,3})")
-_WORDED: Final = re.compile(rf"^{_GAP}(?:at|arobase|arroba){_GAP}|^@[ ]?", re.IGNORECASE)
-_WORDED_DOT: Final = re.compile(rf"{_GAP}(?:dot|point|punkt|punto){_GAP}|{_BRACKETED}|[ ]\.[ ]", re.IGNORECASE)
 
-_TLDS: Final = data.lines("tlds")
-_GLUED_TLD: Final = re.compile(rf"(?:{'|'.join(sorted(data.lines('tlds_glued')))})[a-z]{{1,8}}\Z")
-# Those that are no word of a sentence or of a name, and those that most addresses have.
-_COMMON_TLDS: Final = data.lines("tlds_joined") | data.lines("tlds_glued")
-_LETTERS: Final = re.compile(r"[^\W\d_]*")
-# What follows the name of a function in a stack trace.
-_FRAME: Final = re.compile(r"\(|[ ]\((?:[^()\s]{1,100}:[0-9]{1,7}\)|<anonymous>|native|index |\))")
-
-_JOINTS: Final = re.compile("[._-]")
 
 _OCTETS: Final = [bytes((octet,)).decode("utf-8", "replace") for octet in range(256)]
 _BLANKS: Final = {"n": "\n", "r": "\r", "t": "\t"}
@@ -170,49 +164,24 @@ def _char(code: int, otherwise: str) -> str:
     return chr(code) if code < 0x110000 else otherwise
 
 
-def _spoken(match: re.Match[str]) -> str:
-    """What an address with `at` for its sign is, if its domain is one that people have mail under."""
-    blank = " " in match["gap"]
-    if blank and _FRAME.match(match.string, match.end()):
-        return match[0]
-    labels = match["domain"].lower().split(".")
-    known = _holds_domain(labels, _COMMON_TLDS if blank else _TLDS) or (
-        not blank and _GLUED_TLD.match(labels[-1]) is not None
-    )
-    return f"@{match['domain']}" if known else match[0]
+def _escaped_char(match: re.Match[str]) -> str:
+    return _BLANKS.get(match["plain"], match["plain"])
 
 
-def _glued(match: re.Match[str]) -> str:
-    """What an address is whose sign is `AT` between small letters, if its domain is one that people have mail under."""
-    return f"@{match['behind']}" if _holds_domain(match["behind"].lower().split("."), _COMMON_TLDS) else match[0]
+def _full_stop(match: re.Match[str]) -> str:
+    return "."
 
 
-def _holds_domain(labels: Sequence[str], inner: AbstractSet[str]) -> bool:
-    """Whether labels are a domain that people have mail under, or begin with one whose last label is among `inner`.
-
-    What begins as a top-level domain does is a name of code, the other way round: `com.example.Main`.
-    """
-    last, *behind = [_letters(label) for label in reversed(labels[1:])]
-    return last in _TLDS or (labels[0] not in _COMMON_TLDS and not inner.isdisjoint(behind))
+def _percent_sign(match: re.Match[str]) -> str:
+    return "%"
 
 
-def _letters(label: str) -> str:
-    """The letters that a label starts with: something may be glued to what ends a domain."""
-    return _LETTERS.match(label)[0]  # type: ignore[index]
+def _at_sign(match: re.Match[str]) -> str:
+    return "@"
 
 
-def _joined(match: re.Match[str]) -> str:
-    """What an address is all of whose parts are joined, as in `ada_at_acme_com`; with dots, its last one must be said.
-
-    Hosts have them.
-    """
-    if match[0].startswith(".") and not match["last"].rpartition(".")[0].strip("."):
-        return match[0]
-    return f"@{_JOINTS.sub('.', match['labels'])}.{_JOINTS.split(match['last'])[-1]}"
-
-
-def _words(match: re.Match[str]) -> str:
-    return _WORDED_DOT.sub(".", _WORDED.sub("@", match[0]))
+def _nothing(match: re.Match[str]) -> str:
+    return ""
 
 
 _PLAIN: Final[dict[str, Callable[[re.Match[str]], str]]] = {
@@ -221,22 +190,22 @@ _PLAIN: Final[dict[str, Callable[[re.Match[str]], str]]] = {
     "points": _units,
     "bare": _units,
     "between": _units,
-    "spoken": _spoken,
-    "joined": _joined,
-    "glued": _glued,
-    "local": lambda match: ".",
-    "sign": lambda match: "%",
+    "spoken": spoken_address,
+    "joined": joined_address,
+    "glued": glued_address,
+    "local": _full_stop,
+    "sign": _percent_sign,
     "units": _units,
     "code": _code,
     "bytes": _octets,
     "named": _named,
     "octal": _octal,
-    "other": lambda match: _BLANKS.get(match["plain"], match["plain"]),
+    "other": _escaped_char,
     "html": _html,
     "printable": _octets,
-    "at": lambda match: "@",
-    "dot": lambda match: ".",
-    "tag": lambda match: "",
-    "words": _words,
-    "tail": _words,
+    "at": _at_sign,
+    "dot": _full_stop,
+    "tag": _nothing,
+    "words": worded_address,
+    "tail": worded_address,
 }

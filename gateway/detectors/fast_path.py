@@ -13,7 +13,8 @@ from gateway.detectors import ibans, secrets
 from gateway.detectors.encoded_runs import TO_DIGITS, is_text
 from gateway.detectors.hints import automaton
 from gateway.detectors.national_ids import LABEL_HINT
-from gateway.detectors.technical import blank, technical_spans, undecodable
+from gateway.detectors.spans import blank
+from gateway.detectors.technical import technical_spans, undecodable
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}", re.ASCII)
 

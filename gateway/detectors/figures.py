@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.detectors.technical import blank, spans_of
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span, blank, spans_of
 
 _BEFORE: Final = r"(?<![0-9])(?<![0-9]\.)"
 _AFTER: Final = r"(?![0-9])(?!\.[0-9])"

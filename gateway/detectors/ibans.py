@@ -12,8 +12,7 @@ from gateway.detectors.accounts import accounts
 from gateway.detectors.budget import lookup_budget
 from gateway.detectors.compact import Compact
 from gateway.detectors.decode import Decoding
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 _TWO_DIGITS: Final = re.compile(r"[0-9][^0-9A-Za-z]{0,3}[0-9]")
 _CLASSES: Final = {"n": "[0-9]", "a": "[A-Za-z]", "c": "[A-Za-z0-9]"}
@@ -24,9 +23,13 @@ _VALUES: Final = {ord(char): str(int(char, 36)) for char in string.ascii_letters
 """What letters count among digits: A is 10, Z is 35."""
 
 
+def _piece_pattern(piece: re.Match[str]) -> str:
+    return f"{_CLASSES[piece[2]]}{{{piece[1]}}}"
+
+
 def _structure(spec: str) -> re.Pattern[str]:
     """Return the pattern of a BBAN's structure, as the registry writes it: `5!n11!c`."""
-    return re.compile(re.sub(r"([0-9]+)!([nac])", lambda piece: f"{_CLASSES[piece[2]]}{{{piece[1]}}}", spec))
+    return re.compile(re.sub(r"([0-9]+)!([nac])", _piece_pattern, spec))
 
 
 _STRUCTURES: Final = {country: _structure(spec) for country, spec in data.table("ibans", dict[str, str]).items()}
@@ -41,7 +44,7 @@ def ibans(decoding: Decoding) -> Iterator[Span]:
 
     An IBAN has a country's code, its length and structure, and the check digits of ISO 13616.
 
-    Raises TooMuch if too much of the text is built like one.
+    Raises BudgetExceeded if too much of the text is built like one.
     """
     if _TWO_DIGITS.search(decoding.nontechnical):
         for text in decoding.compacts:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from gateway.detectors.hints import Hint, automaton
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 _HEX: Final = "[0-9A-Fa-f]"
 _HEXTET: Final = rf"{_HEX}{{1,4}}"

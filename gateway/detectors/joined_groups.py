@@ -2,7 +2,7 @@
 
 Such text holds many more rows of figures than numbers of anybody's, so that only groups as they are usually written are
 one: a card's four, or a phone number's pairs behind its 0 and any groups behind a plus sign. What is between them
-becomes a blank and `FILL`, so that the text stays as long as it is.
+becomes a blank and `FILLER`, so that the text stays as long as it is.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ from gateway.detectors.check_digits import CHECKS
 from gateway.detectors.compact import Compact
 from gateway.detectors.decode import Decoding
 from gateway.detectors.hints import automaton
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 
 class Solid(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
 """Where IP and MAC addresses stand in folded text, whatever touches them and whatever stands between their numbers.
 
-How IPv6 is read is in `hextets.py`.
+How IPv6 is read is in `ipv6.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import Final
 
 from gateway.detectors.hints import Hint
 from gateway.detectors.ipv6 import ipv6_addresses
-from gateway.detectors.technical import blank, spans_of
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span, blank, spans_of
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]|0?[1-9][0-9])(?![0-9])"
 # One address, or two of them on end.
@@ -72,7 +70,7 @@ _LETTER: Final = re.compile("[A-Fa-f]")
 def ip_addresses(text: str, nontechnical: str, *, loose: bool) -> Iterator[Span]:
     """The addresses in folded text, IPv4 before IPv6.
 
-    `bare` is the text without what is surely technical, as long as it is.
+    `nontechnical` is the text without what is surely technical, as long as it is.
 
     Numbers of an IPv4 address may be apart by any of `.:/_-`: four of them and no fifth, with six digits in all unless
     there are dots between all. Version numbers of four parts count. If `loose`, letters beside an IPv6 address don't

@@ -2,7 +2,7 @@
 
 In snake, kebab, dotted or camel case, as words in a row or written as one.
 
-What a phrase means is for `prohibited.py` and `personal.py` to say.
+What a phrase means is for `prohibited.py` and `personal_names.py` to say.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 # Between a sign and the value: blanks, emphasis, one line end and the marks of a quoted mail behind it.
 _GAP: Final = re.compile(r"[ \t]{0,8}(?:\r?\n[> \t]{0,8})?(?:[*_]{1,3}[ \t]{1,3})?")

@@ -15,8 +15,7 @@ import msgspec
 from gateway.detectors import data
 from gateway.detectors.hints import automaton
 from gateway.detectors.secret_values import value_span
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,8 +15,7 @@ import msgspec
 
 from gateway.detectors import data
 from gateway.detectors.hints import automaton
-
-Span = tuple[int, int]
+from gateway.detectors.spans import Span
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,22 +80,6 @@ def technical_spans(text: str) -> Sequence[Span]:
     if not _HINT.search(text):
         return ()
     return [match.span() for match in _SHAPES.finditer(text) if _is_sure(match)]
-
-
-def spans_of(pattern: re.Pattern[str], text: str) -> Sequence[Span]:
-    """Return from where to where a pattern is found in a text."""
-    return [match.span() for match in pattern.finditer(text)]
-
-
-def blank(text: str, spans: Sequence[Span]) -> str:
-    """Return a text with a `~` in place of each character of some spans."""
-    if not spans:
-        return text
-    parts, done = [], 0
-    for start, end in spans:
-        parts += [text[done:start], "~" * (end - start)]
-        done = end
-    return "".join((*parts, text[done:]))
 
 
 def undecodable(text: str, spans: Sequence[Span]) -> Sequence[Span]:

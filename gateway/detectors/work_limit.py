@@ -25,12 +25,12 @@ class _WorkAllowance:
         self.remaining_chars = max_chars
 
 
-_ALLOWANCE: Final[ContextVar[_WorkAllowance | None]] = ContextVar("_EFFORT", default=None)
+_ALLOWANCE: Final[ContextVar[_WorkAllowance | None]] = ContextVar("_ALLOWANCE", default=None)
 
 
 @contextmanager
 def work_limit(max_chars: int | None) -> Iterator[None]:
-    """Let work within raise Laborious once it has looked at so many characters; never without a limit."""
+    """Raise WorkLimitExceeded in the work within once it has looked at more characters; never without a limit."""
     token = _ALLOWANCE.set(None if max_chars is None else _WorkAllowance(max_chars))
     try:
         yield
@@ -41,7 +41,7 @@ def work_limit(max_chars: int | None) -> Iterator[None]:
 def spend_work(chars: int) -> None:
     """Note that a text of so many characters is looked at.
 
-    Raises Laborious where that is more than the work under way may do here.
+    Raises WorkLimitExceeded where that is more than the work under way may do here.
     """
     allowance = _ALLOWANCE.get()
     if allowance is not None:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from gateway.detectors.companies import is_company_number
 from gateway.detectors.detect import find, find_number, mask
-from gateway.detectors.phones import is_whole_phone
+from gateway.detectors.whole_phones import is_whole_phone
 from gateway.engine import addresses
 from gateway.engine.context import DecisionContext, Masked, PersonalAccount, Reported, RuleResult
 from gateway.engine.names import check_name

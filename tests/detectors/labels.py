@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from gateway.detectors.decode import decodings
 from gateway.detectors.detect import LABELS, SCANS
-from gateway.detectors.technical import blank, technical_spans
+from gateway.detectors.spans import blank
+from gateway.detectors.technical import technical_spans
 from gateway.model import Detector
 
 

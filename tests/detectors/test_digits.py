@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.detectors.compact import FILLER
-from gateway.detectors.digits import ANY_DIGIT, GROUP_START, Candidate, Coded, Rows, coded_pattern, numbers
+from gateway.detectors.digit_code import ANY_DIGIT, GROUP_START, Coded, coded_pattern
+from gateway.detectors.digits import Candidate, Rows, numbers
 from gateway.detectors.figures import is_figure, without_figures
 from gateway.detectors.joined_groups import join_groups
 
@@ -18,10 +19,12 @@ HEAD = re.compile(f"(?=({GROUP_START}{ANY_DIGIT}{{{SIZE - 1},{SIZE}}}))".encode(
 SEPARATOR = rf"(?:[ \t.\-/()_:+]{FILLER}*)"
 
 
-def size(candidate: Candidate) -> int | None:
-    """Numbers of a size that begin with 6."""
-    fits = candidate.digits[0] == "6" and candidate.ends_at(SIZE) and not candidate.is_figure(SIZE)
-    return SIZE if fits else None
+class Reader:
+    """Reads numbers of a size that begin with 6."""
+
+    def size(self, candidate: Candidate) -> int | None:
+        fits = candidate.digits[0] == "6" and candidate.ends_at(SIZE) and not candidate.is_figure(SIZE)
+        return SIZE if fits else None
 
 
 def oracle(text: str) -> list[str]:
@@ -50,7 +53,7 @@ def oracle(text: str) -> list[str]:
 
 @given(st.text("6612345678 -:/._()+\tx,\n\u00e9", max_size=60) | st.text("66 1-.", max_size=80))
 def test_numbers_are_where_groups_start_and_end(text: str) -> None:
-    assert [text[start:end] for start, end in numbers(Rows(text), HEAD, size)] == oracle(text)
+    assert [text[start:end] for start, end in numbers(Rows(text), HEAD, Reader())] == oracle(text)
 
 
 @given(st.text("0123456789 -:/._()+\tx,\n\u00e9\U0001f600", max_size=60))

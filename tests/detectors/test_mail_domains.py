@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.detectors import data
@@ -256,9 +256,21 @@ def slowly(text: str) -> bool:
     stems = {domain for domain in CORE if len(domain.partition(".")[0]) >= 5}
     long = "|".join(brand for brand in BRANDS if len(brand) >= 5)
     joined = re.compile(rf".*(?:{long})\.(?:com|(?:com?\.)?[a-z]{{2}})")
-    if any(joined.fullmatch(part) or part.endswith(tuple(stems)) for part in parts):
+    if any(joined.fullmatch(part) or part.endswith(tuple(stems)) for part in parts) or _is_spelt(text):
         return True
     return any(DOMAIN.fullmatch(part) and _is_listed(part) for part in parts)
+
+
+def _is_spelt(text: str) -> bool:
+    """Whether a text ends with a domain of consumers, hyphens or underscores for its dots: `ada-gmail-com`."""
+    tails = [text[at + 1 :] for at in range(1, len(text)) if text[at] in "-_" and text[at - 1].isalnum()]
+    return any("." not in tail and _is_long(re.sub("[-_]", ".", tail)) for tail in tails)
+
+
+def _is_long(dotted: str) -> bool:
+    brand, _, country = dotted.partition(".")
+    branded = len(brand) >= 5 and brand in BRANDS and re.fullmatch(r"com|(com?\.)?[a-z]{2}", country)
+    return bool(branded) or dotted in {domain.replace("-", ".") for domain in CORE if domain.index(".") >= 5}
 
 
 def _is_listed(domain: str) -> bool:
@@ -266,11 +278,13 @@ def _is_listed(domain: str) -> bool:
     return bool(branded) or domain in (LISTED | CONSUMER | CORE) - BUSINESS
 
 
+@example("anna-gmail-com")
 @given(st.lists(PIECES | st.sampled_from(list("..--_*'")), max_size=9).map("".join))
 def test_a_local_part_is_searched_as_a_slow_reader_would(text: str) -> None:
     assert holds_personal_domain(text) is slowly(text)
 
 
+@example("gmail.com.a.a")
 @given(
     st.lists(
         st.sampled_from([*"abc", "gmail", "com", "eclipso", "de", "berlin", "za", "co", "x"]), min_size=1, max_size=5
@@ -281,8 +295,14 @@ def test_a_domain_is_judged_as_a_slow_reader_would(domain: str) -> None:
     tails = [".".join(labels[start:]) for start in range(len(labels))]
     said = [_decided(tail, whole=not at) for at, tail in enumerate(tails)]
     assert is_personal_domain(domain) is (
-        any(map(_is_branded, tails)) or next((one for one in said if one is not None), False)
+        any(map(_is_branded, tails)) or _pretends(labels) or next((one for one in said if one is not None), False)
     )
+
+
+def _pretends(labels: list[str]) -> bool:
+    """Whether a consumer's domain stands in front of somebody's own: `gmail.com.acme.example`."""
+    heads = (labels[start:end] for start, end in combinations(range(len(labels) - 1), 2))
+    return any(".".join(head) in CORE or (len(head) == 2 and head[0] in BRANDS and head[1] == "com") for head in heads)
 
 
 def _decided(tail: str, *, whole: bool) -> bool | None:

@@ -12,7 +12,8 @@ from phonenumbers import PhoneNumber, PhoneNumberFormat
 
 from gateway.detectors.budget import MAX_TEXT_CHARS, BudgetExceeded
 from gateway.detectors.digits import Rows
-from gateway.detectors.phones import is_whole_phone, phones
+from gateway.detectors.phones import phones
+from gateway.detectors.whole_phones import is_whole_phone
 from tests.detectors.labels import without_technical
 from tests.detectors.phone_numbers import SEPARATORS, groups, letters, national, separated, valid_numbers
 from tests.support.worst_shapes import seconds

@@ -16,7 +16,7 @@ from kannelle.privacy.v1.context_pb2 import UserContext
 from kannelle_privacy import Gateway, GatewayError, connect
 
 from tests.support.ports import reserved
-from tests.support.processes import GatewayProcess
+from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
 from tests.support.proxy_process import wait_until
 
 CALLERS: Final = 4
@@ -49,7 +49,7 @@ def test_no_call_fails_and_none_counts_twice(end: signal.Signals, tmp_path: Path
         sent = []
         for name in (f"usr_{caller}x{number}" for number in range(CALLS)):
             try:
-                gateway.analytics.TrackEvent(request(name), timeout=20)
+                gateway.analytics.TrackEvent(request(name), timeout=TIMEOUT_SECONDS)
                 sent.append(name)
             except GatewayError as error:
                 failed.append(str(error))
@@ -61,10 +61,10 @@ def test_no_call_fails_and_none_counts_twice(end: signal.Signals, tmp_path: Path
         with GatewayProcess(tmp_path, address=address) as first, connect(first.address) as gateway:
             calling = [pool.submit(send, gateway, caller) for caller in range(CALLERS)]
             for _ in range(CALLERS * CALLS // 3):
-                assert done.acquire(timeout=20)
+                assert done.acquire(timeout=TIMEOUT_SECONDS)
+            begun = time.monotonic()
             first.send_signal(end)
             first.wait()
-            begun = time.monotonic()
             with GatewayProcess(tmp_path, address=address) as second:
                 second.listener_address("local")
                 away = time.monotonic() - begun

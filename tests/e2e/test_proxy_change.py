@@ -263,7 +263,7 @@ def test_a_bad_policy_keeps_the_old_one_and_says_so(tmp_path: Path) -> None:
 def test_a_stop_is_graceful(tmp_path: Path) -> None:
     with (
         serve_methods(One=lambda request, context: request, Both=said) as port,
-        gateway(tmp_path, policy(route("up", port))) as process,
+        gateway(tmp_path, policy(route("up", port)), STOP__GRACE="60s") as process,
     ):
         with outbound_channel(process, "up") as channel, blocking_channel(process.listener_address("health")) as probed:
             health: Any = probed.unary_stream(

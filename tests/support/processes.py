@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import grpc
 import msgspec
@@ -35,8 +35,8 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.policy.load import PolicyFile
 
-TIMEOUT_SECONDS: Final = 20
-"""How long anything here may take."""
+TIMEOUT_SECONDS: Final = 60
+"""How long anything here may take: so long that a busy machine doesn't matter, since only what hangs takes it."""
 
 CHANNEL_OPTIONS: Final = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
 
@@ -268,6 +268,17 @@ sys.exit(app.serve(load(None, os.environ)))
 """`serve` with what nobody can set: LEVEL, how much everything in the process logs."""
 
 
+class ProcessorTime(NamedTuple):
+    """What a process's main thread had of a processor: proc(5), schedstat."""
+
+    run_seconds: float
+    waited_seconds: float
+
+    def is_starved_since(self, earlier: ProcessorTime) -> bool:
+        """Return whether it has waited for a processor for longer than it ran: others had the machine."""
+        return self.waited_seconds - earlier.waited_seconds > self.run_seconds - earlier.run_seconds
+
+
 class GatewayProcess:
     """A gateway in a process of its own. `said` is what it wrote to standard output and standard error so far."""
 
@@ -334,6 +345,11 @@ class GatewayProcess:
         """Seconds of processor time that it has taken."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def processor_time(self) -> ProcessorTime:
+        run, waited, _ = map(int, Path(f"/proc/{self.pid}/schedstat").read_text().split())
+        return ProcessorTime(run / 1e9, waited / 1e9)
 
     def wait_for_output(self, pattern: bytes) -> re.Match[bytes]:
         """Wait until it has said something that matches."""
