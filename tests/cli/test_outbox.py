@@ -163,6 +163,27 @@ def test_what_is_done_is_told(call: str, code: int, text: str, after: dict[str, 
     } == after
 
 
+KEYS: Final = {
+    "outbox status": {"destinations", "deletions", "quarantined"},
+    "outbox list": {"items", "more"},
+    "outbox show 1": {
+        *("id", "destination", "type", "bytes", "received_at", "attempts", "dead_lettered_at", "reason", "key", "plan"),
+        "fields",
+    },
+    "outbox retry --all": {"retried", "leased", "missing"},
+    "outbox dead-letter --all": {"dead_lettered", "leased", "missing"},
+    "outbox purge --all --yes": {"deleted", "leased", "missing"},
+    "deadletters list": {"dead_letters", "more"},
+    "deadletters replay --all": {"replayed", "leased", "missing"},
+}
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("call", KEYS)
+def test_json_has_the_keys_that_programs_read(call: str) -> None:
+    assert told(*call.split()).keys() == KEYS[call]
+
+
 @pytest.mark.usefixtures("state")
 @pytest.mark.parametrize("answer", ["", "n\n"])
 def test_nothing_is_deleted_without_a_yes(answer: str) -> None:
