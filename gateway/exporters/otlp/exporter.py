@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from itertools import compress
 from typing import Final
 
@@ -83,101 +82,130 @@ class OtlpExporter:
         if compression not in _COMPRESSION:
             raise BadConfig(f"compression: must be one of {', '.join(_COMPRESSION)}")
         self.limits = BatchLimits(max_items=MAX_REQUEST_ITEMS, max_bytes=MAX_REQUEST_BYTES)
-        self._endpoint = GrpcEndpoint.parse(endpoint, ca)
-        self._compression = _COMPRESSION[compression]
-        self._timeout = timeout
-        self._channel: grpc.aio.Channel | None = None
-        self._export_methods: Mapping[Signal, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
-        self._closed = False
-        self._last_codes = dict.fromkeys(SIGNALS, grpc.StatusCode.OK)
-        self.rejected = {signal.name: 0 for signal in SIGNALS}
+        self._collector = CollectorClient(GrpcEndpoint.parse(endpoint, ca), _COMPRESSION[compression], timeout)
+        self._senders = {signal: SignalSender(signal, self._collector) for signal in SIGNALS}
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
         """Log records, spans and data points, by signal, that the collector rejected while it took others."""
+        return {signal.name: sender.rejected for signal, sender in self._senders.items()}
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Send items: delivered is what the collector took, rejected what it blames, and what is no signal's item.
 
         Signals go one after the other, each on its own account.
         """
-        if self._closed:
+        if self._collector.closed:
             raise Retryable
         outcomes: list[Outcome] = [Rejected(ItemReason.UNKNOWN_TYPE)] * len(batch)
         for name, indices in indices_by_type(batch).items():
             if name in BY_ITEM:
-                sent = await self._send_items(BY_ITEM[name], [batch[index].release.payload for index in indices])
+                sender = self._senders[BY_ITEM[name]]
+                sent = await sender.send([batch[index].release.payload for index in indices])
                 for index, outcome in zip(indices, sent, strict=True):
                     outcomes[index] = outcome
         return outcomes
 
     async def close(self) -> None:
         """Close the connection; requests under way are cancelled, and raise Retryable."""
-        self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
+        await self._collector.close()
 
-    async def _send_items(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome]:
-        send = partial(self._send_request, signal)
-        try:
-            return await send_bisecting(send, items)
-        except DecodeError:
-            # One that can't be read is no fault of the others.
-            joinable = [*map(is_joinable, items)]
-        sent = iter(await send_bisecting(send, [*compress(items, joinable)]) if any(joinable) else ())
-        return [next(sent) if fits else Rejected(ItemReason.MALFORMED) for fits in joinable]
 
-    async def _send_request(self, signal: Signal, items: Sequence[bytes]) -> Sequence[Outcome]:
-        """Send one request. Raises Retryable and Rejected of it all, and DecodeError for an item that can't be read."""
-        request = join(items)
-        if self._closed:
-            raise Retryable
-        try:
-            response = await self._call(signal, request)
-        except grpc.aio.AioRpcError as error:
-            raise self._outcome_of(signal, error) from None
-        except asyncio.CancelledError:
-            if not self._closed or _is_cancelled():
-                raise
-            raise Retryable from None
-        self._record_status(signal, grpc.StatusCode.OK)
-        self._read_response(signal, response)
-        return [DELIVERED] * len(items)
+class CollectorClient:
+    """One collector's methods, by a connection that is made when first needed."""
 
-    async def _call(self, signal: Signal, request: bytes) -> bytes:
+    def __init__(self, endpoint: GrpcEndpoint, compression: grpc.Compression, timeout_seconds: float) -> None:
+        self.target = endpoint.target
+        self.closed = False
+        self._endpoint = endpoint
+        self._compression = compression
+        self._timeout = timeout_seconds
+        self._channel: grpc.aio.Channel | None = None
+        self._export_methods: Mapping[Signal, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
+
+    async def export(self, signal: Signal, request: bytes) -> bytes:
+        """Send a request and return the response. Raises AioRpcError; Retryable if this is closed, or is meanwhile."""
         # Bytes in, bytes out: an answer that can't be read shall be ours to judge, not gRPC's.
+        if self.closed:
+            raise Retryable
         if self._channel is None:
             self._channel = self._endpoint.channel()
             self._export_methods = {signal: self._channel.unary_unary(signal.method) for signal in SIGNALS}
-        export = self._export_methods[signal]
-        return await export(request, timeout=self._timeout, compression=self._compression)
+        method = self._export_methods[signal]
+        try:
+            return await method(request, timeout=self._timeout, compression=self._compression)
+        except asyncio.CancelledError:
+            if not self.closed or _is_cancelled():
+                raise
+            raise Retryable from None
 
-    def _outcome_of(self, signal: Signal, error: grpc.aio.AioRpcError) -> Retryable | Rejected:
+    async def close(self) -> None:
+        """Close the connection."""
+        self.closed = True
+        if self._channel is not None:
+            await self._channel.close()
+
+
+class SignalSender:
+    """Sends items of one signal, and reads what a collector says of them."""
+
+    def __init__(self, signal: Signal, collector: CollectorClient) -> None:
+        self.rejected = 0
+        self._signal = signal
+        self._collector = collector
+        self._last_code = grpc.StatusCode.OK
+
+    async def send(self, items: Sequence[bytes]) -> Sequence[Outcome]:
+        """Send items and return the outcome of each."""
+        try:
+            return await send_bisecting(self.send_request, items)
+        except DecodeError:
+            # One that can't be read is no fault of the others.
+            joinable = [*map(is_joinable, items)]
+        sent = iter(await send_bisecting(self.send_request, [*compress(items, joinable)]) if any(joinable) else ())
+        return [next(sent) if fits else Rejected(ItemReason.MALFORMED) for fits in joinable]
+
+    async def send_request(self, items: Sequence[bytes]) -> Sequence[Outcome]:
+        """Send one request. Raises Retryable and Rejected of it all, and DecodeError for an item that can't be read."""
+        request = join(items)
+        try:
+            response = await self._collector.export(self._signal, request)
+        except grpc.aio.AioRpcError as error:
+            raise self._outcome_of(error) from None
+        self._record_status(grpc.StatusCode.OK)
+        self._read_response(response)
+        return [DELIVERED] * len(items)
+
+    def _outcome_of(self, error: grpc.aio.AioRpcError) -> Retryable | Rejected:
         outcome = outcome_of_status(error.code(), error.trailing_metadata())
         if isinstance(outcome, Retryable):
-            self._record_status(signal, error.code())
+            self._record_status(error.code())
         return outcome
 
-    def _read_response(self, signal: Signal, response: bytes) -> None:
+    def _read_response(self, response: bytes) -> None:
         """Count what a collector rejected while it took others. Raises Retryable where that can't be read."""
         try:
-            partial = _RESPONSES[signal].FromString(response).partial_success
+            partial = _RESPONSES[self._signal].FromString(response).partial_success
         except DecodeError:
             raise Retryable from None
-        rejected = getattr(partial, f"rejected_{signal.records}")
+        rejected = getattr(partial, f"rejected_{self._signal.records}")
         if rejected > 0:
-            self._count_rejected(signal, rejected)
+            self._count_rejected(rejected)
 
-    def _count_rejected(self, signal: Signal, rejected: int) -> None:
+    def _count_rejected(self, rejected: int) -> None:
         # As the total doubles: a collector that keeps rejecting shall not fill the log.
-        before = self.rejected[signal.name]
-        total = self.rejected[signal.name] = before + rejected
-        if before.bit_length() < total.bit_length():
-            log.warning("%s rejected %d %s so far", self._endpoint.target, total, signal.records.replace("_", " "))
+        before = self.rejected
+        self.rejected += rejected
+        if before.bit_length() < self.rejected.bit_length():
+            records = self._signal.records.replace("_", " ")
+            log.warning("%s rejected %d %s so far", self._collector.target, self.rejected, records)
 
-    def _record_status(self, signal: Signal, code: grpc.StatusCode) -> None:
+    def _record_status(self, code: grpc.StatusCode) -> None:
         # Once, until the answer changes.
-        if code is not self._last_codes[signal]:
+        if code is not self._last_code:
             level = logging.INFO if code is grpc.StatusCode.OK else logging.WARNING
-            log.log(level, "%s answers %s to %s", self._endpoint.target, code.name, signal.name)
-        self._last_codes[signal] = code
+            log.log(level, "%s answers %s to %s", self._collector.target, code.name, self._signal.name)
+        self._last_code = code
 
 
 def _is_cancelled() -> bool:
