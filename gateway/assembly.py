@@ -21,16 +21,16 @@ from gateway.directory import NoDirectory
 from gateway.errors import BadConfig
 from gateway.folder import FolderProblem, fix_problems, make_folder, remove_legacy_plans
 from gateway.inforce import Current, Opener, Switch
+from gateway.otlp.signals import TRACES
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.preflight import KEY_FILE, Preflight
 from gateway.receivers import emit, otlp
 from gateway.receivers.inflight import InFlight
-from gateway.receivers.intake import Intake
+from gateway.receivers.item_pipeline import ItemPipeline
 from gateway.receivers.proxy.access_log import AccessLog
 from gateway.receivers.proxy.route_table import BoundRoute
 from gateway.receivers.proxy.upstream import Upstreams
-from gateway.signals import TRACES
 from gateway.telemetry import Telemetry
 from gateway.telemetry.traces import CallTracer
 from gateway.tls import Certificates
@@ -52,23 +52,22 @@ class Assembly(msgspec.Struct, frozen=True):
     current: Current
     switch: Switch
     delivery_setup: DeliverySetup
-    pipeline: Intake
+    pipeline: ItemPipeline
     access: AccessLog
     proxied: InFlight[BoundRoute]
-    streamed: InFlight[emit.Streamed]
+    streamed: InFlight[emit.EmitCall]
     tracer: CallTracer | None
 
 
 class OwnSpans:
     """Takes the gateway's own spans along the same path as a client's."""
 
-    def __init__(self, current: Current, pipeline: Intake) -> None:
-        self._current = current
-        self._pipeline = pipeline
+    def __init__(self, current: Current, pipeline: ItemPipeline) -> None:
+        self._handler = otlp.ExportHandler(TRACES, current.flows, pipeline)
 
     async def send(self, request: bytes) -> None:
         """Have an export request decided on and delivered."""
-        await otlp.export(TRACES, self._current.flows(), self._pipeline, request)
+        await self._handler.export(request)
 
 
 def assemble(
@@ -95,12 +94,12 @@ def assemble(
     delivery_deps = DeliveryDeps(current.flows, current.exporters, redecider, telemetry)
     delivery_setup = DeliverySetup(config, base, delivery_deps, substitute)
     proxied = InFlight[BoundRoute](config.reload.grace, current.allows)
-    streamed = InFlight[emit.Streamed](config.reload.grace, current.keeps)
+    streamed = InFlight[emit.EmitCall](config.reload.grace, current.keeps)
     switch = Switch(current, opener, delivery_setup, telemetry, proxied, streamed)
     switch.begin()
 
     entries = EntryBuilder(keys, config.service)
-    pipeline = Intake(decider, delivery_setup.delivery, entries, telemetry)
+    pipeline = ItemPipeline(decider, delivery_setup.delivery, entries, telemetry)
     access = AccessLog(current.flows, decider, delivery_setup.delivery.accept, entries, telemetry)
     ratio = config.telemetry.traces.ratio
     telemetry.add_resources({"access_log": access.use, "subject_hashes": keys.use, **offload.uses()})

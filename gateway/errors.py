@@ -5,9 +5,7 @@ No error here ever holds a field's value. `Retryable` and `Rejected` are values 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
 
 
 class Reason(StrEnum):
@@ -105,12 +103,6 @@ class DeliveryReason(Reason):
     PURGED = "PURGED"
 
 
-REASONS: Final[Mapping[str, Reason]] = {
-    reason.value: reason for kind in (FieldReason, ItemReason, CallReason, DeliveryReason) for reason in kind
-}
-"""Every reason by its name."""
-
-
 class Cause(StrEnum):
     """Why a call to an upstream, or an agent's to its hub, has no answer.
 
@@ -164,6 +156,9 @@ class BadConfig(BadSetup):
 RefusalReason = ItemReason | CallReason
 """Why an item or a call goes nowhere, now or ever."""
 
+EndReason = ItemReason | CallReason | DeliveryReason
+"""Why something as a whole comes to nothing: each has a status, as a call may end for it."""
+
 
 class Refused(Exception):
     """An item or a call that goes nowhere. The sender must change it: sending it again won't help."""
@@ -202,7 +197,7 @@ class Retryable(Exception):
 class Rejected(Exception):
     """A recipient will never take something. Raised for all that was sent, or returned as one entry's outcome."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: EndReason) -> None:
         super().__init__(reason.value)
         self.reason = reason
 

@@ -21,7 +21,7 @@ from gateway.exporters.base import Exporter
 from gateway.exporters.pool import OpenedExporters
 from gateway.loading import LoadedPolicy
 from gateway.pipeline.flows import Flows
-from gateway.receivers.emit import Streamed
+from gateway.receivers.emit import EmitCall
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.proxy.compiled_routes import CompiledRoutes
 from gateway.receivers.proxy.route_table import BoundRoute, RouteTable
@@ -83,9 +83,9 @@ class Current:
         """Whether a proxied call may go on by the route of an earlier moment."""
         return self._in_force.route_table.allows(bound_route)
 
-    def keeps(self, streamed: Streamed) -> bool:
+    def keeps(self, call: EmitCall) -> bool:
         """Whether a stream of items would be decided on as by the flows of its start."""
-        return streamed.lasts(self._in_force.loaded.flows)
+        return call.lasts(self._in_force.loaded.flows)
 
 
 class Opener(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ class Switch(msgspec.Struct, frozen=True):
     delivery_setup: DeliverySetup
     telemetry: Telemetry
     proxied: InFlight[BoundRoute]
-    streamed: InFlight[Streamed]
+    streamed: InFlight[EmitCall]
 
     def begin(self) -> None:
         """Tell of what is in force from the start."""

@@ -20,6 +20,7 @@ from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadConfig, BadPolicy
+from gateway.otlp.signals import TRACES
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
@@ -28,7 +29,6 @@ from gateway.policy.load import load as load_policy
 from gateway.policy.review.findings import key_path
 from gateway.policy.wording import shortlist
 from gateway.receivers.proxy.compiled_routes import CompiledRoutes
-from gateway.signals import TRACES
 from gateway.yamlfile import Node, compose, load_text
 
 log = logging.getLogger(__name__)

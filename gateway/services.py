@@ -16,6 +16,7 @@ from gateway.assembly import Assembly
 from gateway.config import Delivery as HubListener
 from gateway.delivery.entries import AgentEntryBuilder
 from gateway.listeners import MAX_LOCAL_CALLS, Listener
+from gateway.otlp.signals import SIGNALS
 from gateway.policy.document import TrafficDirection
 from gateway.receivers import emit, otlp, privacy
 from gateway.receivers.caller import Callers
@@ -28,7 +29,6 @@ from gateway.receivers.otlp_http import OtlpHttp
 from gateway.receivers.proxy.proxy import CallerNames, Proxy, ProxyDeps
 from gateway.receivers.proxy.upstream_failures import UpstreamFailures
 from gateway.receivers.reflection import Reflection
-from gateway.signals import SIGNALS
 from gateway.telemetry.calls import ListenerCalls
 
 OWN_SERVICES: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)

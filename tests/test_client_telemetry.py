@@ -22,7 +22,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from gateway.config import Local
-from gateway.signals import LOGS, METRICS, TRACES
+from gateway.otlp.signals import LOGS, METRICS, TRACES
 from tests.support.planted_values import find_planted
 from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, run_gateway
 

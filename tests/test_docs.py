@@ -19,7 +19,7 @@ from gateway.cli.root import main
 from gateway.config import Config, load
 from gateway.listeners import MAX_LOCAL_CALLS
 from gateway.receivers import bounds, health
-from gateway.receivers.health import PROBES, WATCHERS
+from gateway.receivers.health import MAX_PROBES, MAX_WATCHERS
 from gateway.receivers.incoming import MESSAGE_SECONDS, SILENCE_SECONDS
 
 ROOT: Final = Path(__file__).parents[1]
@@ -90,13 +90,13 @@ def test_the_operators_page_names_the_bounds_of_the_code() -> None:
         f"{MAX_LOCAL_CALLS} on `local`",
         f"{MESSAGE_SECONDS:.0f} seconds from its headers",
         f"{SILENCE_SECONDS:.0f} seconds of silence",
-        f"{PROBES} probes and {WATCHERS} watchers",
-        f"{health.CONNECTIONS} connections, ended after {health.IDLE_MS // 1000} seconds",
-        f"| {bounds.CONNECTIONS:,}, each with {bounds.OPEN_CALLS:,} calls open",
+        f"{MAX_PROBES} probes and {MAX_WATCHERS} watchers",
+        f"{health.MAX_CONNECTIONS} connections, ended after {health.MAX_IDLE_MS // 1000} seconds",
+        f"| {bounds.MAX_CONNECTIONS:,}, each with {bounds.MAX_OPEN_CALLS:,} calls open",
         "ended after five minutes without a call, asked every minute",
     ):
         assert bound in limits
-    assert (bounds.IDLE_MS, bounds.KEEPALIVE_MS, bounds.HANDSHAKE_MS) == (5 * 60_000, 60_000, 10_000)
+    assert (bounds.MAX_IDLE_MS, bounds.KEEPALIVE_MS, bounds.HANDSHAKE_MS) == (5 * 60_000, 60_000, 10_000)
 
 
 def test_the_pages_name_only_commands_that_there_are() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from gateway.errors import DeliveryReason, ItemReason
+from gateway.errors import DeliveryReason, EndReason, ItemReason
 from gateway.exporters.http_client import HttpResponse
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,11 @@ MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 TRANSIENT_STATUSES: Final = frozenset({408, 425, 429, 460})
 """Statuses that pass by themselves, beside those from 500 on. 460 is Segment's: the client has gone."""
 
-REJECTION_REASONS: Final = {400: DeliveryReason.REJECTED, 413: ItemReason.TOO_LARGE, 422: DeliveryReason.REJECTED}
+REJECTION_REASONS: Final[Mapping[int, EndReason]] = {
+    400: DeliveryReason.REJECTED,
+    413: ItemReason.TOO_LARGE,
+    422: DeliveryReason.REJECTED,
+}
 """Statuses that blame what was sent."""
 
 NO_RESPONSE: Final = 0

@@ -14,6 +14,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from gateway.directory import NoDirectory
 from gateway.errors import Refused
 from gateway.model import Release
+from gateway.otlp.signals import LOGS
 from gateway.pipe.keys import keys_of
 from gateway.pipe.line_counts import DropReason, LineCounts
 from gateway.pipe.line_format import LineFormat
@@ -24,7 +25,6 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import single
 from gateway.pipeline.offload import Offload
 from gateway.policy.compile import Compiler
-from gateway.signals import LOGS
 
 
 class KeptLine(msgspec.Struct, frozen=True):

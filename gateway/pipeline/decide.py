@@ -5,17 +5,13 @@ Nothing else has a decision made. What is decided is the plans' and the engine's
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 
 from gateway.directory import Directory
 from gateway.model import Facts, Subject, Verdict
 from gateway.pipeline.offload import Offload
-
-T = TypeVar("T")
 
 Verdicts = tuple[Verdict, ...]
 """One for each destination."""
@@ -42,7 +38,8 @@ class Decider:
 
     def __init__(self, directory: Directory, offload: Offload) -> None:
         self._directory = directory
-        self._offload = offload
+        self.off_loop = offload.run
+        """Returns what work on an input of so many bytes returns, in a thread if it could take long."""
 
     @property
     def blind(self) -> bool:
@@ -63,7 +60,7 @@ class Decider:
         `personal`: an earlier decision saw that it is about a personal account.
         """
         about, verdicts = await self.off_loop(
-            len(raw), partial(self.decide_inline, flow, raw, received_ns, subject, personal=personal)
+            len(raw), self.decide_inline, flow, raw, received_ns, subject, personal=personal
         )
         if verdicts is None:
             verdicts = await self.with_facts(flow, raw, received_ns, about, personal=personal)
@@ -91,11 +88,7 @@ class Decider:
         Raises Refused, and Retryable where the facts can't be had.
         """
         facts = _known(await self._directory.facts(subject, received_ns), personal or flow.is_personal(subject))
-        return await self.off_loop(len(raw), partial(flow.decide, raw, facts))
-
-    async def off_loop(self, size: int, work: Callable[[], T]) -> T:
-        """Return what `work` on an input of `size` bytes returns, in a thread if it could take long."""
-        return await self._offload.run(size, work)
+        return await self.off_loop(len(raw), flow.decide, raw, facts)
 
 
 def _known(facts: Facts, personal: bool) -> Facts:

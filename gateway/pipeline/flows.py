@@ -138,7 +138,7 @@ class Flows:
 
     def of(self, key: str) -> Flow:
         """The flow of a key of the policy. Raises Refused."""
-        flow = self.find(key)
+        flow = self._flows.get(key)
         if flow is None:
             raise Refused(ItemReason.UNKNOWN_FLOW)
         return flow

@@ -2,8 +2,13 @@
 
 One piece at a time, callers in turn, and a rest after what was long.
 
-Work begins where its size says. What takes more than it may there begins again in a lane for such work: bytes alone
-don't tell.
+Work begins where its size says. What takes more than it may there begins again in a thread for such work: bytes alone
+don't tell. Of three pieces, each on an input of so many bytes:
+
+    100 bytes          → in the event loop
+    10,000 bytes       → in the thread "costly"
+    100 bytes, laborious → in the event loop, until it has taken what it may there; then anew in "costly", and at last
+                           in "laborious", where others of that kind wait
 
 Python runs one thread at a time. More threads would only take turns from the event loop, which has to ask for each of
 its own.
@@ -17,7 +22,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final, Generic, TypeVar
+from functools import partial
+from typing import Final, Generic, ParamSpec, TypeVar
 
 from gateway.detectors.work_limit import WorkLimitExceeded, work_limit
 from gateway.pipeline.caller import CALLER
@@ -27,7 +33,7 @@ COSTLY_BYTES: Final = 8_192
 """Bytes of input from which on work leaves the event loop: it can take a second a megabyte."""
 
 BULKY_BYTES: Final = 131_072
-"""Bytes of input from which on work has a lane of its own, or what is less would wait for it."""
+"""Bytes of input from which on work has a thread of its own, or what is less would wait for it."""
 
 ITEM_BYTES: Final = 256
 """What an item costs beside its own bytes, in bytes."""
@@ -43,13 +49,14 @@ MAX_REST_SECONDS: Final = 0.2
 INLINE_EFFORT: Final = 2 * COSTLY_BYTES
 """Characters, as `effort` counts them, that the detectors may look at in the event loop: some milliseconds."""
 
-LANE_EFFORT: Final = 4 * BULKY_BYTES
-"""The same in the lane that most costly work has, where others wait: some tenths of a second."""
+COSTLY_EFFORT: Final = 4 * BULKY_BYTES
+"""The same in the thread that most costly work has, where others wait: some tenths of a second."""
 
-BULKY_EFFORT: Final = 16 * LANE_EFFORT
-"""The same in the lane of what is bulky."""
+BULKY_EFFORT: Final = 16 * COSTLY_EFFORT
+"""The same in the thread of what is bulky."""
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def chunks(items: Iterable[T], size: Callable[[T], int]) -> Iterator[tuple[list[T], int]]:
@@ -70,24 +77,22 @@ class Offload:
     """Runs work where its size says. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._costly, self._bulky = _Lane("costly", LANE_EFFORT), _Lane("bulky", BULKY_EFFORT)
-        self._laborious = _Lane("laborious", None)
+        self._costly, self._bulky = _WorkThread("costly", COSTLY_EFFORT), _WorkThread("bulky", BULKY_EFFORT)
+        self._laborious = _WorkThread("laborious", None)
 
-    async def run(self, size: int, work: Callable[[], T]) -> T:
-        """Return what `work`, on an input of `size` bytes, returns.
+    async def run(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `work` on these arguments, an input of `size` bytes, returns.
 
         Raises what it raises. It may begin anew, so it changes nothing.
         """
         try:
-            return await self._begin(size, work)
+            if size < COSTLY_BYTES:
+                with work_limit(INLINE_EFFORT):
+                    return work(*args, **kwargs)
+            thread = self._bulky if size >= BULKY_BYTES else self._costly
+            return await thread.run(partial(work, *args, **kwargs))
         except WorkLimitExceeded:
-            return await self._again(size, work)
-
-    async def _begin(self, size: int, work: Callable[[], T]) -> T:
-        if size >= COSTLY_BYTES:
-            return await (self._bulky if size >= BULKY_BYTES else self._costly).run(work)
-        with work_limit(INLINE_EFFORT):
-            return work()
+            return await self._again(size, partial(work, *args, **kwargs))
 
     async def _again(self, size: int, work: Callable[[], T]) -> T:
         if size < COSTLY_BYTES:
@@ -96,57 +101,58 @@ class Offload:
         return await self._laborious.run(work)
 
     def uses(self) -> Mapping[str, Callable[[], ResourceUsage]]:
-        """What tells how much waits for each lane."""
-        return {f"offload_{lane.name}": lane.use for lane in (self._costly, self._bulky, self._laborious)}
+        """Return what tells how much waits for each thread."""
+        return {f"offload_{thread.name}": thread.use for thread in (self._costly, self._bulky, self._laborious)}
 
     def close(self) -> None:
         """Begin no more; what has begun ends by itself."""
-        for lane in (self._costly, self._bulky, self._laborious):
-            lane.close()
+        for thread in (self._costly, self._bulky, self._laborious):
+            thread.close()
 
 
 class _Work(Generic[T]):
-    """A piece of work, and the CPU seconds that it took. Raises Laborious if it takes more effort than it may."""
+    """A piece of work, and the CPU seconds that it took."""
 
-    def __init__(self, work: Callable[[], T], most: int | None) -> None:
-        self.spent = 0.0
+    def __init__(self, work: Callable[[], T], max_effort: int | None) -> None:
+        self.cpu_seconds = 0.0
         self._work = work
-        self._most = most
+        self._max_effort = max_effort
 
-    def __call__(self) -> T:
+    def run(self) -> T:
+        """Return what the work returns. Raises WorkLimitExceeded if it takes more effort than it may."""
         begun = time.thread_time()
         try:
-            with work_limit(self._most):
+            with work_limit(self._max_effort):
                 return self._work()
         finally:
-            self.spent = time.thread_time() - begun
+            self.cpu_seconds = time.thread_time() - begun
 
 
-class _Lane:
+class _WorkThread:
     """One thread, for which callers queue.
 
     Each has its own queue, and the queues have their turns one after another.
     """
 
-    def __init__(self, name: str, most: int | None) -> None:
-        """`most` is the effort that a piece of work may take here."""
+    def __init__(self, name: str, max_effort: int | None) -> None:
+        """`max_effort` is what a piece of work may take here."""
         self.name = name
-        self._most = most
+        self._max_effort = max_effort
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._busy = False
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     def use(self) -> ResourceUsage:
-        """How many pieces of work wait for their turn."""
+        """Return how many pieces of work wait for their turn."""
         return ResourceUsage(sum(map(len, self._queues.values())), None)
 
     async def run(self, work: Callable[[], T]) -> T:
         await self._enter(CALLER.get())
-        timed = _Work(work, self._most)
+        timed = _Work(work, self._max_effort)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, timed.run)
         finally:
-            self._leave(timed.spent)
+            self._leave(timed.cpu_seconds)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -165,9 +171,9 @@ class _Lane:
                 self._next()
             raise
 
-    def _leave(self, spent: float) -> None:
-        if spent > LONG_SECONDS:
-            asyncio.get_running_loop().call_later(min(spent, MAX_REST_SECONDS), self._next)
+    def _leave(self, cpu_seconds: float) -> None:
+        if cpu_seconds > LONG_SECONDS:
+            asyncio.get_running_loop().call_later(min(cpu_seconds, MAX_REST_SECONDS), self._next)
         else:
             self._next()
 

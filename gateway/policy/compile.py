@@ -14,6 +14,7 @@ from gateway.contracts.contract import Contract
 from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract, FieldReason
 from gateway.model import Category, FieldPrivacy, Recipient
+from gateway.otlp.signals import BY_FLOW
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import elsewhere, personal_domains
 from gateway.policy.document import Caller, Destination
@@ -29,7 +30,6 @@ from gateway.policy.residency import ceiling_of
 from gateway.policy.rules import UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message
 from gateway.policy.subject import subject_plan
 from gateway.policy.value_rules import property_rules
-from gateway.signals import BY_FLOW
 from gateway.yamlfile import Keys
 
 EVENT_TYPE: Final = "kannelle.privacy.v1.AnalyticsEvent"

@@ -10,10 +10,10 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contracts.builtin import builtin_files
 from gateway.contracts.contract import Contract
+from gateway.otlp.signals import BY_FLOW
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Metadata, Policy
 from gateway.policy.fields import message_of_values
-from gateway.signals import BY_FLOW
 
 IMPORTED_FOLDERS: Final = ("google/", "buf/", "validate/", "protoc-gen-openapiv2/", "gogoproto/", "opentelemetry/")
 """Folders of files that contracts import, and that nobody's own messages are in."""

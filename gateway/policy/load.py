@@ -16,6 +16,7 @@ from typing import Final
 from gateway.errors import BadPolicy
 from gateway.exporters.otlp.settings import OtlpSettings
 from gateway.model import NEVER, Category
+from gateway.otlp.signals import BY_FLOW
 from gateway.policy import elsewhere, envelope, exporter_files, named_patterns, personal_domains, residency, routes
 from gateway.policy.document import Classification, Otlp, Policy
 from gateway.policy.problems import (
@@ -27,7 +28,6 @@ from gateway.policy.problems import (
     value_rule_problems,
 )
 from gateway.policy.tracking_plan import Property, PropertyType
-from gateway.signals import BY_FLOW
 from gateway.yamlfile import Origin, Problem, decode_utf8, load_bytes, unknown_name_text
 from gateway.yamlfile import parse as parse_yaml
 

@@ -12,20 +12,20 @@ from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, RequestPayloadError
 
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
-from gateway.receivers.hints import Hint, Hinted
+from gateway.otlp.hints import Hint, MalformedBody
 
-PATIENCE: Final = 10.0
-"""Seconds that a body may take to arrive."""
+MAX_BODY_SECONDS: Final = 10.0
+"""How long a body may take to arrive."""
 
-PIECE: Final = 65_536
-"""Bytes that are decompressed at a time."""
-
-
-class Slow(Exception):
-    """A body that doesn't come."""
+GUNZIP_PIECE_BYTES: Final = 65_536
+"""How much is decompressed at a time."""
 
 
-class Arrivals:
+class BodyTimeout(Exception):
+    """A body that doesn't arrive in time."""
+
+
+class ArrivingBodies:
     """The bodies that are being received.
 
     Who sends one byte a second must not keep from its turn who sends all at once.
@@ -44,16 +44,17 @@ class Arrivals:
             wait.reschedule(asyncio.get_running_loop().time())
         return True
 
-    async def received(self, request: BaseRequest, most: int) -> bytes:
-        """A request's body as it came, of `most` bytes.
+    async def received(self, request: BaseRequest, max_bytes: int) -> bytes:
+        """Return a request's body as it came, of `max_bytes` bytes.
 
-        Raises Slow, Retryable for one that was given up, and Refused: TOO_LARGE, or MALFORMED for one that ends early.
+        Raises BodyTimeout, Retryable for one that was given up, and Refused: TOO_LARGE, or MALFORMED for one that
+        ends early.
         """
-        wait = asyncio.timeout(PATIENCE)
+        wait = asyncio.timeout(MAX_BODY_SECONDS)
         self._waits[wait] = None
         try:
-            return await _received(request, most, wait)
-        except Slow:
+            return await _received(request, max_bytes, wait)
+        except BodyTimeout:
             if wait in self._waits:
                 raise
             raise Retryable(CallReason.FULL) from None
@@ -61,7 +62,7 @@ class Arrivals:
             self._waits.pop(wait, None)
 
 
-async def _received(request: BaseRequest, most: int, wait: asyncio.Timeout) -> bytes:
+async def _received(request: BaseRequest, max_bytes: int, wait: asyncio.Timeout) -> bytes:
     body = bytearray()
     try:
         async with wait:
@@ -70,29 +71,29 @@ async def _received(request: BaseRequest, most: int, wait: asyncio.Timeout) -> b
                 request.writer.output_size = 0
             async for piece in request.content.iter_any():
                 body += piece
-                if len(body) > most:
+                if len(body) > max_bytes:
                     raise Refused(ItemReason.TOO_LARGE)
     except TimeoutError:
-        raise Slow from None
+        raise BodyTimeout from None
     except (RequestPayloadError, ConnectionError):
         raise Refused(ItemReason.MALFORMED) from None
     return bytes(body)
 
 
-def gunzip(raw: bytes, most: int) -> bytes:
-    """What members of gzip, one or several, hold: RFC 1952.
+def gunzip(raw: bytes, max_bytes: int) -> bytes:
+    """Return what members of gzip, one or several, hold: RFC 1952.
 
-    Raises Hinted, and Refused TOO_LARGE for more than `most` bytes.
+    Raises MalformedBody, and Refused TOO_LARGE for more than `max_bytes` bytes.
     """
     out = bytearray()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-            while piece := file.read(min(PIECE, most + 1 - len(out))):
+            while piece := file.read(min(GUNZIP_PIECE_BYTES, max_bytes + 1 - len(out))):
                 out += piece
-                if len(out) > most:
+                if len(out) > max_bytes:
                     raise Refused(ItemReason.TOO_LARGE)
     except (OSError, EOFError, zlib.error):
-        raise Hinted(Hint.NOT_GZIP) from None
+        raise MalformedBody(Hint.NOT_GZIP) from None
     if not raw:
-        raise Hinted(Hint.EMPTY)
+        raise MalformedBody(Hint.EMPTY)
     return bytes(out)

@@ -16,7 +16,7 @@ from cryptography import x509
 from gateway.config import DNS_NAME, SPIFFE_ID
 from gateway.errors import CallReason, Refused
 
-MOST: Final = 1024
+MAX_CACHED_CERTIFICATES: Final = 1024
 """How many certificates are remembered, so that a call needn't read one."""
 
 _SPIFFE_ID: Final = re.compile(SPIFFE_ID, re.ASCII)
@@ -32,13 +32,13 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Callers:
-    """Reads callers off their connections, and remembers `most` certificates."""
+    """Reads callers off their connections, and remembers `max_certificates` of their certificates."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._known: LRUCache[bytes, Identity] = LRUCache(most)
+    def __init__(self, max_certificates: int = MAX_CACHED_CERTIFICATES) -> None:
+        self._known: LRUCache[bytes, Identity] = LRUCache(max_certificates)
 
     def caller(self, auth: Mapping[str, Iterable[bytes]], now: float) -> tuple[str, ...]:
-        """The caller's names at `now`, in seconds since 1970.
+        """Return the caller's names at `now`, in seconds since 1970.
 
         Its one SPIFFE ID, or its DNS names in lower case, at least one.
 
@@ -50,7 +50,7 @@ class Callers:
         raise Refused(CallReason.CALLER_NOT_ALLOWED)
 
     def _identity(self, auth: Mapping[str, Iterable[bytes]]) -> Identity:
-        """Whom the connection's certificate names. gRPC's own list of names isn't asked.
+        """Return whom the connection's certificate names. gRPC's own list of names isn't asked.
 
         It cuts a name off at a NUL.
         """
@@ -64,7 +64,7 @@ class Callers:
 
 
 def identity(pem: bytes) -> Identity:
-    """Whom the certificate in `pem` names: nobody if it can't be read."""
+    """Return whom the certificate in `pem` names: nobody if it can't be read."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         names = () if _is_authority(certificate) else tuple(dict.fromkeys(_names(certificate)))
@@ -76,7 +76,7 @@ def identity(pem: bytes) -> Identity:
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
-    """Whether it signs others, as no caller's own may: X509-SVID, section 5.2."""
+    """Return whether it signs others, as no caller's own may: X509-SVID, section 5.2."""
     return any(
         isinstance(extension.value, x509.BasicConstraints) and extension.value.ca
         for extension in certificate.extensions
@@ -84,16 +84,16 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _names(certificate: x509.Certificate) -> Iterator[str]:
-    """One URI, if it is a SPIFFE ID (X509-SVID, section 2); without URIs, the DNS names that aren't wildcards."""
-    held = [
+    """Yield one URI, if it is a SPIFFE ID (X509-SVID, section 2); without URIs, the DNS names that aren't wildcards."""
+    alternatives = [
         name
         for extension in certificate.extensions
         if isinstance(extension.value, x509.SubjectAlternativeName)
         for name in extension.value
     ]
-    match [name.value for name in held if isinstance(name, x509.UniformResourceIdentifier)]:
+    match [name.value for name in alternatives if isinstance(name, x509.UniformResourceIdentifier)]:
         case []:
-            names = (name.value.lower() for name in held if isinstance(name, x509.DNSName))
+            names = (name.value.lower() for name in alternatives if isinstance(name, x509.DNSName))
             yield from filter(_DNS_NAME.fullmatch, names)
         case [uri] if _SPIFFE_ID.fullmatch(uri):
             yield uri

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 from aiohttp import web
@@ -27,8 +27,8 @@ MAX_FIELDS: Final = 64
 BUFFER_BYTES: Final = 65_536
 """That a connection reads ahead; twice as many, at most."""
 
-SETTLE_SECONDS: Final = 0.01
-"""That there may be too many connections: what has come with them is read first."""
+MAX_SURPLUS_SECONDS: Final = 0.01
+"""How long there may be too many connections: what has come with them is read first."""
 
 QUICK_SECONDS: Final = 0.1
 """In which a caller that is quick has sent its request: until then it isn't taken for one that only waits."""
@@ -43,9 +43,9 @@ An exception and a status.
 class Limits(msgspec.Struct, frozen=True):
     """What connections may take. Times are in seconds.
 
-    `connections` at once; of more, some make room: see `spare`. `idle`: until a request begins; `head`: until its
-    header fields have come; `answer`: until its answer is read; `life`: of a connection, None is no bound. `linger`:
-    how long the rest of a refused body is read, so that the refusal is heard; within `answer`.
+    `connections` at once; of more, some make room: see `surplus_connections`. `idle`: until a request begins; `head`:
+    until its header fields have come; `answer`: until its answer is read; `life`: of a connection, None is no bound.
+    `linger`: how long the rest of a refused body is read, so that the refusal is heard; within `answer`.
     """
 
     connections: int
@@ -54,6 +54,15 @@ class Limits(msgspec.Struct, frozen=True):
     answer: float = 10.0
     life: float | None = None
     linger: float = 0.0
+
+
+@runtime_checkable
+class Abortable(Protocol):
+    """A transport that can hang up at once: asyncio's, and uvloop's, which is none of asyncio's classes."""
+
+    def abort(self) -> None:
+        """Close without writing what is still to be written."""
+        ...
 
 
 class Phase(IntEnum):
@@ -96,13 +105,12 @@ class Connection(web.RequestHandler):
         self.peer = ""
         self._limits = limits
         self._failure = failure
-        self._wire: asyncio.Transport | None = None
+        self._transport: Abortable | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to count."""
-        # Not asked for its class: uvloop's transports are none of asyncio's, though they do the same.
-        self._wire = cast(asyncio.Transport, transport)
+        self._transport = transport if isinstance(transport, Abortable) else None
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         self._end_in("life", self._limits.life)
@@ -122,7 +130,7 @@ class Connection(web.RequestHandler):
         super().data_received(data)
 
     def begin(self) -> None:
-        """A request is being taken, for as long as that takes."""
+        """Note that a request is being taken, for as long as that takes."""
         self._enter(Phase.BUSY, None)
 
     async def finish_response(
@@ -143,8 +151,8 @@ class Connection(web.RequestHandler):
 
     def abort(self) -> None:
         """Hang up, whatever is still to be written."""
-        if self._wire is not None:
-            self._wire.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     def log_exception(self, *_: Any, **__: Any) -> None:
         """Say nothing: aiohttp's texts quote the request."""
@@ -156,7 +164,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002
     ) -> web.StreamResponse:
-        """The answer to what can't be read, or failed."""
+        """Return the answer to what can't be read, or failed."""
         return self._failure(exc, status)
 
     def _enter(self, phase: Phase, seconds: float | None) -> None:
@@ -171,18 +179,18 @@ class Connection(web.RequestHandler):
             self._timers[name] = self._loop.call_later(seconds, self.abort)
 
 
-def spare(connections: Iterable[Connection], most: int, now: float) -> list[Connection]:
-    """Which of too many connections make room, by the loop's time.
+def surplus_connections(connections: Iterable[Connection], max_connections: int, now: float) -> list[Connection]:
+    """Return which of too many connections make room, by the loop's time.
 
     First what only waits, then what has only just begun, then what is being answered; each by its phases, and of the
     same one first those that never had an answer; then of the address that has the most; then what has lasted longest.
     """
     newest = sorted(connections, key=lambda one: one.since, reverse=True)
-    seen: Counter[str] = Counter()
+    of_peer: Counter[str] = Counter()
 
     def last(one: Connection) -> tuple[bool, bool, Phase, bool, int, float]:
-        seen[one.peer] += 1
+        of_peer[one.peer] += 1
         quick = one.phase in (Phase.IDLE, Phase.HEAD) and now - one.since < QUICK_SECONDS
-        return one.phase >= Phase.ANSWERED, quick, one.phase, one.answers > 0, -seen[one.peer], one.since
+        return one.phase >= Phase.ANSWERED, quick, one.phase, one.answers > 0, -of_peer[one.peer], one.since
 
-    return sorted(newest, key=last)[: max(0, len(newest) - most)]
+    return sorted(newest, key=last)[: max(0, len(newest) - max_connections)]

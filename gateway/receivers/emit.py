@@ -7,14 +7,12 @@ to be complete.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import grpc
 import msgspec
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
@@ -24,15 +22,16 @@ from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import FieldPlan, MessagePlan, Presence
 from gateway.protobuf.any_message import open_any
 from gateway.protobuf.schema import attribute, build, parse
-from gateway.receivers.guard import Guard
+from gateway.receivers.backpressure_buffer import BackpressureBuffer
+from gateway.receivers.guard import Guard, Method
+from gateway.receivers.incoming import Incoming
 from gateway.receivers.inflight import InFlight
-from gateway.receivers.intake import Asked, Batch, Intake, Resolve
-from gateway.receivers.lane import Lane
-from gateway.receivers.receipts import brief, complete, reason_number
+from gateway.receivers.item_pipeline import BatchOutcome, ItemPipeline, ResolvedItem
+from gateway.receivers.receipts import brief_receipt, complete_receipt, reason_number
 from gateway.telemetry.traces import RpcMethod, set_item_count
 
 _ID: Final = FieldPlan(1, "request_id", "string", Presence.IMPLICIT)
-_ONE, _MANY = build(
+_REQUEST, _BATCH_REQUEST = build(
     (
         MessagePlan(
             "Request",
@@ -45,10 +44,7 @@ REQUEST_ID: Final = attribute(1)
 ITEM: Final = attribute(2)
 VERBOSE: Final = attribute(3)
 
-Find = Callable[[bytes], tuple[Flow, bytes]]
-"""The flow of an item, and its message. Raises Refused."""
-
-EMIT: Final = "kannelle.privacy.v1.EmitService"
+EMIT_SERVICE: Final = "kannelle.privacy.v1.EmitService"
 """The service that takes items of any type of the contracts."""
 
 SERVICES: Final = tuple(
@@ -65,20 +61,38 @@ CurrentFlows = Callable[[], Flows]
 """The flows in force; a call asks once."""
 
 
-class Streamed(msgspec.Struct, frozen=True):
-    """A call with items: its method, and the flows of its start, which it keeps to its end."""
+class EmitCall(msgspec.Struct, frozen=True):
+    """A call with items: its method, and the flows of its start, which it keeps to its end.
+
+    `flow` is that of all its items; None in `EmitService`, where each item's type tells.
+    """
 
     service: str
     method: str
     flows: Flows
+    flow: Flow | None
+
+    def resolve(self, raw: bytes) -> ResolvedItem:
+        """Return the item in a request. Raises Refused, also if there is none."""
+        request = parse(_REQUEST, raw)
+        if not request.HasField(ITEM):
+            raise Refused(ItemReason.MALFORMED)
+        return self.resolve_item(getattr(request, ITEM), getattr(request, REQUEST_ID), getattr(request, VERBOSE))
+
+    def resolve_item(self, item: bytes, request_id: str, verbose: bool = False) -> ResolvedItem:
+        """Return an item with its flow. Raises Refused."""
+        if self.flow is not None:
+            return ResolvedItem(self.flow, item, request_id, verbose)
+        type_name, message = open_any(item)
+        return ResolvedItem(self.flows.of_type(type_name), message, request_id, verbose)
 
     def lasts(self, now: Flows) -> bool:
-        """Whether by other flows it would be decided on alike."""
+        """Return whether by other flows it would be decided on alike."""
         return now is self.flows or self._terms(now) == self._terms(self.flows)
 
     def _terms(self, flows: Flows) -> object:
-        """What is decided by: in `EmitService`, of any type that may come."""
-        if self.service == EMIT:
+        """Return what is decided by: in `EmitService`, of any type that may come."""
+        if self.service == EMIT_SERVICE:
             return {key: flow.terms for key, flow in flows.sendable.items()}
         try:
             return flows.of_method(self.service, self.method).terms
@@ -86,127 +100,124 @@ class Streamed(msgspec.Struct, frozen=True):
             return ()
 
 
-Begun = Callable[[], tuple[Find, Streamed]]
-"""Begins a call. Raises Refused."""
+class _BatchItems(msgspec.Struct, frozen=True):
+    """The items of one batch, which share a request ID."""
+
+    call: EmitCall
+    request_id: str
+
+    def resolve(self, raw: bytes) -> ResolvedItem:
+        """Return an item of the batch. Raises Refused."""
+        return self.call.resolve_item(raw, self.request_id)
+
+
+class EmitHost(msgspec.Struct, frozen=True):
+    """What the handlers of all methods share. Streams, which may have to end, are noted in `in_flight`."""
+
+    flows: CurrentFlows
+    pipeline: ItemPipeline
+    in_flight: InFlight[EmitCall]
+
+
+class _EmitHandler:
+    """Answers one method."""
+
+    def __init__(self, method: MethodDescriptor, host: EmitHost) -> None:
+        self._service, self._method = method.containing_service.full_name, method.name
+        self._response = GetMessageClass(method.output_type)
+        self._flows, self._pipeline, self._in_flight = host.flows, host.pipeline, host.in_flight
+
+    def _begin(self) -> EmitCall:
+        """Begin a call by the flows in force. Raises Refused."""
+        flows = self._flows()
+        flow = None if self._service == EMIT_SERVICE else flows.of_method(self._service, self._method)
+        return EmitCall(self._service, self._method, flows, flow)
+
+
+class UnaryHandler(_EmitHandler):
+    """Takes the one item of a request and answers with its receipts."""
+
+    async def handle(self, request: bytes) -> bytes:
+        """Return the serialised response. Raises Refused, Retryable, Rejected."""
+        call = self._begin()
+        accepted = await self._pipeline.take_one(call, request)
+        if accepted.resolved.verbose:
+            item = accepted.resolved.message
+            receipts = [await self._complete(call.flows, item, verdict) for verdict in accepted.verdicts]
+        else:
+            receipts = [brief_receipt(verdict) for verdict in accepted.verdicts]
+        return self._response(receipts=receipts).SerializeToString()
+
+    async def _complete(self, flows: Flows, item: bytes, verdict: Verdict) -> receipt_pb2.Receipt:
+        """Return a complete receipt, or a brief one of what is too much for it: the item is on its way already."""
+        try:
+            return await complete_receipt(flows.compiler, self._pipeline.off_loop, item, verdict)
+        except Refused:
+            return brief_receipt(verdict)
+
+
+class BatchHandler(_EmitHandler):
+    """Takes the items of one request; each rejected one is named by index and reason."""
+
+    async def handle(self, request: bytes) -> bytes:
+        """Return the serialised response. Raises Refused, Retryable, Rejected."""
+        call = self._begin()
+        batch = await self._pipeline.off_loop(len(request), parse, _BATCH_REQUEST, request)
+        items = getattr(batch, ITEM)
+        if not items:
+            raise Refused(ItemReason.MALFORMED)
+        outcome = await self._pipeline.take_many(_BatchItems(call, getattr(batch, REQUEST_ID)), items)
+        return self._response(result=_batch_result(outcome)).SerializeToString()
+
+
+class StreamHandler(_EmitHandler):
+    """Takes a stream of items, until what is in force doesn't let it go on."""
+
+    async def handle(self, requests: Incoming) -> bytes:
+        """Return the serialised response. Raises Refused, Retryable, Rejected."""
+        call = self._begin()
+        with self._in_flight.going(call):
+            outcome = await self._deliver_while_reading(call, requests)
+            if not outcome.count:
+                raise Refused(ItemReason.MALFORMED)
+            return self._response(result=_batch_result(outcome)).SerializeToString()
+
+    async def _deliver_while_reading(self, call: EmitCall, requests: Incoming) -> BatchOutcome:
+        """Deliver while reading. If one of the two fails, the other ends too, and the call with them."""
+        outcome, buffer = BatchOutcome(), BackpressureBuffer(self._pipeline.deliver)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(buffer.run())
+                async for request in requests:
+                    await buffer.put(await self._pipeline.add(outcome, call, request))
+                buffer.end()
+                set_item_count(outcome.count)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        return outcome
 
 
 def handlers(
-    flows: CurrentFlows, intake: Intake, guard: Guard, in_flight: InFlight[Streamed]
+    flows: CurrentFlows, pipeline: ItemPipeline, guard: Guard, in_flight: InFlight[EmitCall]
 ) -> Iterator[grpc.GenericRpcHandler]:
-    """The handlers of the emit services. Streams in flight, which may have to end, are told to `in_flight`."""
-    host = _Host(flows, intake, guard, in_flight)
+    """Yield the handlers of the emit services."""
+    host = EmitHost(flows, pipeline, in_flight)
     for service in SERVICES:
-        methods = {method.name: _handler(method, host) for method in service.methods}
+        methods = {method.name: _guarded(method, host, guard) for method in service.methods}
         yield grpc.method_handlers_generic_handler(service.full_name, methods)
 
 
-class _Host(msgspec.Struct, frozen=True):
-    flows: CurrentFlows
-    intake: Intake
-    guard: Guard
-    in_flight: InFlight[Streamed]
-
-
-def _handler(method: MethodDescriptor, host: _Host) -> grpc.RpcMethodHandler[Any, Any]:
-    service, intake, guard = method.containing_service.full_name, host.intake, host.guard
-    response, called = GetMessageClass(method.output_type), RpcMethod(service, method.name)
-    begun = partial(_begun, service, method.name, host.flows)
+def _guarded(method: MethodDescriptor, host: EmitHost, guard: Guard) -> Method:
+    rpc = RpcMethod(method.containing_service.full_name, method.name)
     if method.client_streaming:
-        return guard.stream(partial(_stream, intake, begun, host.in_flight, response), called)
-    batch = method.input_type.fields_by_number[2].is_repeated
-    return guard.unary(partial(_batch if batch else _unary, intake, begun, response), called)
+        return guard.stream(StreamHandler(method, host).handle, rpc)
+    if method.input_type.fields_by_number[2].is_repeated:
+        return guard.unary(BatchHandler(method, host).handle, rpc)
+    return guard.unary(UnaryHandler(method, host).handle, rpc)
 
 
-def _begun(service: str, method: str, flows: CurrentFlows) -> tuple[Find, Streamed]:
-    """How a call's items find their flow, by the call, or in `EmitService` by their type.
-
-    And what all of them go by from its start.
-    """
-    current = flows()
-    return _find(service, method, current), Streamed(service, method, current)
-
-
-def _find(service: str, method: str, flows: Flows) -> Find:
-    if service == EMIT:
-        return partial(_by_type, flows)
-    flow = flows.of_method(service, method)
-    return lambda raw: (flow, raw)
-
-
-def _by_type(flows: Flows, raw: bytes) -> tuple[Flow, bytes]:
-    name, item = open_any(raw)
-    return flows.of_type(name), item
-
-
-async def _unary(intake: Intake, begun: Begun, response: type[Message], raw: bytes) -> bytes:
-    find, call = begun()
-    answered = await intake.one(_in_request(find), raw)
-    if answered.asked.verbose:
-        receipts = [await _complete(call.flows, intake, answered.asked.item, verdict) for verdict in answered.verdicts]
-    else:
-        receipts = [brief(verdict) for verdict in answered.verdicts]
-    return response(receipts=receipts).SerializeToString()
-
-
-async def _complete(flows: Flows, intake: Intake, item: bytes, verdict: Verdict) -> receipt_pb2.Receipt:
-    """Return a complete receipt, or a brief one of what is too much for it: the item is on its way already."""
-    try:
-        return await complete(flows.compiler, intake.apart, item, verdict)
-    except Refused:
-        return brief(verdict)
-
-
-async def _batch(intake: Intake, begun: Begun, response: type[Message], raw: bytes) -> bytes:
-    (find, _), request = begun(), await intake.apart(len(raw), partial(parse, _MANY, raw))
-    request_id, items = getattr(request, REQUEST_ID), getattr(request, ITEM)
-    if not items:
-        raise Refused(ItemReason.MALFORMED)
-    batch = await intake.many(lambda item: Asked(*find(item), request_id), items)
-    return response(result=_result(batch)).SerializeToString()
-
-
-async def _stream(
-    intake: Intake,
-    begun: Begun,
-    in_flight: InFlight[Streamed],
-    response: type[Message],
-    requests: AsyncIterator[bytes],
-) -> bytes:
-    """Take a stream, until what is in force doesn't let it go on."""
-    find, streamed = begun()
-    with in_flight.going(streamed):
-        return await _streamed(intake, _in_request(find), response, requests)
-
-
-async def _streamed(intake: Intake, resolve: Resolve, response: type[Message], requests: AsyncIterator[bytes]) -> bytes:
-    """Deliver while reading. If one of the two fails, the other ends too, and the call with them."""
-    batch, lane = Batch(), Lane(intake.deliver)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(lane.run())
-            async for raw in requests:
-                await lane.put(await intake.add(batch, resolve, raw))
-            lane.end()
-            set_item_count(batch.count)
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
-    if not batch.count:
-        raise Refused(ItemReason.MALFORMED)
-    return response(result=_result(batch)).SerializeToString()
-
-
-def _in_request(find: Find) -> Resolve:
-    """How the item in a request is found. Refused if there is none."""
-
-    def resolve(raw: bytes) -> Asked:
-        request = parse(_ONE, raw)
-        if not request.HasField(ITEM):
-            raise Refused(ItemReason.MALFORMED)
-        return Asked(*find(getattr(request, ITEM)), getattr(request, REQUEST_ID), getattr(request, VERBOSE))
-
-    return resolve
-
-
-def _result(batch: Batch) -> receipt_pb2.BatchResult:
-    rejected = [receipt_pb2.RejectedItem(index=index, reason=reason_number(reason)) for index, reason in batch.rejected]
-    return receipt_pb2.BatchResult(accepted=batch.accepted, rejected=rejected, withheld=batch.withheld)
+def _batch_result(outcome: BatchOutcome) -> receipt_pb2.BatchResult:
+    rejected = [
+        receipt_pb2.RejectedItem(index=index, reason=reason_number(reason)) for index, reason in outcome.rejected
+    ]
+    return receipt_pb2.BatchResult(accepted=outcome.accepted, rejected=rejected, withheld=outcome.withheld)

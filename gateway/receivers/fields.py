@@ -17,13 +17,13 @@ from gateway.protobuf.wire import read_varint
 MAX_GROUP_DEPTH: Final = 100
 """As the runtime has it."""
 
-TURN: Final = 0.005
-"""Seconds that one message is read before others get their turn."""
+MAX_TURN_SECONDS: Final = 0.005
+"""How long one message is read before others get their turn."""
 
 MAX_OTHER_FIELDS: Final = 1_000
 """Fields of a message that aren't the repeated one that it is about."""
 
-FIELDS_A_LOOK: Final = 256
+FIELDS_PER_CLOCK_CHECK: Final = 256
 """Fields between two looks at the clock: about a tenth of a millisecond."""
 
 _MAX_TAG_BYTES: Final = 5
@@ -111,11 +111,11 @@ class Repeated:
     reading.
     """
 
-    def __init__(self, raw: bytes, number: int, most: int | None = None) -> None:
-        """`number` is the repeated field's, of which there may be `most`."""
+    def __init__(self, raw: bytes, number: int, max_messages: int | None = None) -> None:
+        """`number` is the repeated field's, of which there may be `max_messages`."""
         self._raw = raw
         self._number = number
-        self._most = most
+        self._max_messages = max_messages
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Yield the messages, still as bytes. Raises Refused."""
@@ -137,9 +137,9 @@ class Repeated:
             others += number != self._number
             if others > MAX_OTHER_FIELDS:
                 raise Refused(ItemReason.MALFORMED)
-            if self._most is not None and count - others >= self._most:
+            if self._max_messages is not None and count - others >= self._max_messages:
                 raise Refused(ItemReason.TOO_MANY_ITEMS)
-            if not count % FIELDS_A_LOOK and time.monotonic() - since > TURN:
+            if not count % FIELDS_PER_CLOCK_CHECK and time.monotonic() - since > MAX_TURN_SECONDS:
                 await asyncio.sleep(0)
                 since = time.monotonic()
             yield number, value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -16,30 +16,30 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.errors import BadConfig, ItemReason, Refused
 from gateway.receivers.bounds import Options, bounds
-from gateway.receivers.guard import Guard
+from gateway.receivers.guard import Guard, Method
 from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.reflection import Reflection
 from gateway.telemetry import ResourceUsage
 
 SERVICE: Final = "grpc.health.v1.Health"
 
-PROBES: Final = 64
-"""Calls of `Check` at once, at most."""
+MAX_PROBES: Final = 64
+"""Calls of `Check` at once."""
 
-WATCHERS: Final = 64
-"""Calls of `Watch` at once, at most: they stay, so they have a room of their own."""
+MAX_WATCHERS: Final = 64
+"""Calls of `Watch` at once: they stay, so they have a room of their own."""
 
-CONNECTIONS: Final = 256
-"""Connections at once, at most."""
+MAX_CONNECTIONS: Final = 256
+"""Connections at once."""
 
-IDLE_MS: Final = 30_000
+MAX_IDLE_MS: Final = 30_000
 """How long a connection without calls is kept: a probe dials anew."""
 
-LARGEST: Final = 4096
-"""Bytes of a request, at most."""
+MAX_REQUEST_BYTES: Final = 4096
+"""The largest request."""
 
-GRACE: Final = 1.0
-"""How long watchers may take to hear the last word, in seconds."""
+STOP_SECONDS: Final = 1.0
+"""How long watchers may take to hear the last status."""
 
 
 class Health:
@@ -52,29 +52,29 @@ class Health:
         """Call it on the event loop."""
         self._names = frozenset(("", *names))
         self._status: int = HealthCheckResponse.NOT_SERVING
-        self._probes, self._watchers = Guard(PROBES), Guard(WATCHERS)
+        self._probes, self._watchers = Guard(MAX_PROBES), Guard(MAX_WATCHERS)
         self._stopping = self._ended = False
         self._turn = asyncio.Event()
         self._server: grpc.aio.Server | None = None
 
     def uses(self) -> Mapping[str, Callable[[], ResourceUsage]]:
-        """What tells how many calls there are."""
+        """Return what tells how many calls there are."""
         return {"health_probes": self._probes.use, "health_watchers": self._watchers.use}
 
     def serving(self) -> None:
-        """From now on it serves, unless it was said before that it no longer does."""
+        """Say from now on that it serves, unless it was said before that it no longer does."""
         if not self._stopping:
             self._turn_to(HealthCheckResponse.SERVING)
 
     def not_serving(self) -> None:
-        """It no longer serves, for good: the start of a graceful stop."""
+        """Say that it no longer serves, for good: the start of a graceful stop."""
         self._stopping = True
         self._turn_to(HealthCheckResponse.NOT_SERVING)
 
     async def start(self, address: str, reflection: Reflection | None = None) -> str:
-        """Listen, with reflection if that is given; the address with the port that was free where 0 was asked for.
+        """Listen, with reflection if that is given, and return the address.
 
-        Raises BadConfig.
+        It has the port that was free where 0 was asked for. Raises BadConfig.
         """
         server = grpc.aio.server(options=_options())
         server.add_generic_rpc_handlers((self._handlers(),))
@@ -93,7 +93,7 @@ class Health:
         self._ended = True
         self.not_serving()
         if self._server is not None:
-            await self._server.stop(GRACE)
+            await self._server.stop(STOP_SECONDS)
 
     def _turn_to(self, status: int) -> None:
         self._status = status
@@ -101,7 +101,7 @@ class Health:
         self._turn = asyncio.Event()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
-        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        methods: dict[str, Method] = {
             "Check": grpc.stream_unary_rpc_method_handler(self._probes.relay(self._check)),
             "Watch": grpc.stream_stream_rpc_method_handler(self._watchers.relay(self._watch)),
         }
@@ -113,17 +113,17 @@ class Health:
         return _answer(self._status)
 
     async def _watch(self, requests: Incoming, context: Context) -> None:
-        """Says the status, then each change of it; only the latest if the watcher is slow."""
+        """Say the status, then each change of it; only the latest if the watcher is slow."""
         await self._tell(context, _service(await requests.only()) in self._names)
 
     async def _tell(self, context: Context, known: bool) -> None:
-        said = None
+        last_status = None
         while True:
             turn = self._turn
             status = self._status if known else HealthCheckResponse.SERVICE_UNKNOWN
-            if status != said:
+            if status != last_status:
                 await context.write(_answer(status))
-                said = status
+                last_status = status
             elif self._ended:
                 return
             else:
@@ -131,12 +131,12 @@ class Health:
 
 
 def _options() -> Options:
-    limits: Options = [("grpc.max_receive_message_length", LARGEST), ("grpc.so_reuseport", 0)]
-    return limits + bounds(PROBES + WATCHERS, connections=CONNECTIONS, idle_ms=IDLE_MS)
+    limits: Options = [("grpc.max_receive_message_length", MAX_REQUEST_BYTES), ("grpc.so_reuseport", 0)]
+    return limits + bounds(MAX_PROBES + MAX_WATCHERS, connections=MAX_CONNECTIONS, idle_ms=MAX_IDLE_MS)
 
 
 def _service(raw: bytes) -> str:
-    """The service that a request names. Raises Refused."""
+    """Return the service that a request names. Raises Refused."""
     try:
         service: str = HealthCheckRequest.FromString(raw).service
     except DecodeError:

@@ -13,17 +13,17 @@ import msgspec
 from aiohttp.web import BaseRequest
 
 from gateway.receivers.connection import Limits
-from gateway.receivers.web import Page, Site
+from gateway.receivers.web import HttpServer, Page
 from gateway.telemetry import Telemetry
 from gateway.telemetry.checks import Readiness
 
 LIMITS: Final = Limits(connections=256, idle=10.0, life=10.0)
 """Each connection is for one request; a probe that is quick always gets through."""
 
-TEXT: Final = "text/plain; charset=utf-8"
+TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
-VERBOSE: Final = "verbose"
-"""The key in the query of `/readyz` by which it answers in lines for people, whatever its value and whatever else is there."""
+VERBOSE_KEY: Final = "verbose"
+"""The key in the query of `/readyz` by which it answers in lines for people, whatever its value and other keys."""
 
 
 class Http:
@@ -37,33 +37,33 @@ class Http:
             "/readyz": self._readiness,
             "/metrics": self._metrics,
         }
-        self._site = Site("http", self._answer, _failed, LIMITS)
-        telemetry.add_resources({"http_connections": self._site.use})
+        self._server = HttpServer("http", self._answer, _failed, LIMITS)
+        telemetry.add_resources({"http_connections": self._server.use})
 
     async def start(self, address: str) -> str:
-        """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for.
+        """Listen on host:port or unix:/path and return the address, with the port that was free where 0 was asked for.
 
         Raises BadConfig.
         """
-        return await self._site.start(address)
+        return await self._server.start(address)
 
     async def stop(self) -> None:
         """Hang up."""
-        await self._site.stop()
+        await self._server.stop()
 
     async def _answer(self, request: BaseRequest) -> Page:
         page = self._pages.get(request.raw_path.partition("?")[0])
         if page is None:
-            return _said(b"not found\n", HTTPStatus.NOT_FOUND)
+            return _text_page(b"not found\n", HTTPStatus.NOT_FOUND)
         if request.method not in ("GET", "HEAD"):
-            return _said(b"method not allowed\n", HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
+            return _text_page(b"method not allowed\n", HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
         return page(request)
 
     def _readiness(self, request: BaseRequest) -> Page:
         readiness = self._ready()
         status = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
-        if VERBOSE in _keys(request):
-            return _said("".join(f"{line}\n" for line in readiness.lines()).encode(), status)
+        if VERBOSE_KEY in _keys(request):
+            return _text_page("".join(f"{line}\n" for line in readiness.lines()).encode(), status)
         return Page(msgspec.json.encode(readiness), "application/json", status, last=True)
 
     def _metrics(self, request: BaseRequest) -> Page:
@@ -72,17 +72,17 @@ class Http:
 
 
 def _keys(request: BaseRequest) -> frozenset[str]:
-    """The keys of a request's query."""
+    """Return the keys of a request's query."""
     return frozenset(pair.partition("=")[0] for pair in request.raw_path.partition("?")[2].split("&"))
 
 
 def _live(_: BaseRequest) -> Page:
-    return _said(b"ok\n", HTTPStatus.OK)
+    return _text_page(b"ok\n", HTTPStatus.OK)
 
 
 def _failed(status: HTTPStatus) -> Page:
-    return _said(b"bad request\n" if status == HTTPStatus.BAD_REQUEST else b"internal error\n", status)
+    return _text_page(b"bad request\n" if status == HTTPStatus.BAD_REQUEST else b"internal error\n", status)
 
 
-def _said(body: bytes, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Page:
-    return Page(body, TEXT, status, headers or {}, last=True)
+def _text_page(body: bytes, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Page:
+    return Page(body, TEXT_TYPE, status, headers or {}, last=True)

@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final, NoReturn, Self
+from typing import Final, NoReturn, Self
 
 import grpc
 import msgspec
 
 from gateway.errors import ItemReason, Refused
-from gateway.receivers.room import Place, Room
+from gateway.receivers.call_slots import CallSlot, CallSlots
 
-Context = grpc.aio.ServicerContext[Any, Any]
+Context = grpc.aio.ServicerContext[bytes, bytes]
+_EOF: Final[object] = grpc.aio.EOF
+"""What is read where nothing more comes."""
+
 TurnAway = Callable[[Context], Awaitable[None]]
-"""Ends a call for which there is no place any more."""
+"""Ends a call for which there is no slot any more."""
 
 MESSAGE_SECONDS: Final = 10.0
 """How long the one message of a call may take to come, once its headers have."""
@@ -28,7 +31,7 @@ MESSAGE_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 300.0
 """How long a stream of items may say nothing."""
 
-SWEEP_SECONDS: Final = 1.0
+DEADLINE_CHECK_SECONDS: Final = 1.0
 """How often it is looked who is late."""
 
 
@@ -55,55 +58,57 @@ ANYTHING: Final = Reading(empty=True)
 """Of methods that have a use for an empty message, or aren't ours to judge."""
 
 
-class Waits:
-    """The calls of one room that wait for their callers, and the clock that ends what is late.
+class ReadDeadlines:
+    """The calls of one server that wait for their callers, and the clock that ends what is late.
 
     `turn_away` ends a call.
     """
 
-    def __init__(self, room: Room, turn_away: TurnAway) -> None:
-        self._room = room
+    def __init__(self, slots: CallSlots, turn_away: TurnAway) -> None:
+        self._slots = slots
         self._turn_away = turn_away
         self._clock: asyncio.TimerHandle | None = None
-        self.over = room.resume
+        self.over = slots.resume
 
-    def begin(self, place: Place, within: float) -> None:
-        """A call waits from now on, for so many seconds at most."""
+    def begin(self, slot: CallSlot, within: float) -> None:
+        """Note that a call waits from now on, for so many seconds at most."""
         loop = asyncio.get_running_loop()
-        self._room.wait(place, loop.time() + within)
+        self._slots.wait(slot, loop.time() + within)
         if self._clock is None:
-            self._clock = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+            self._clock = loop.call_later(DEADLINE_CHECK_SECONDS, self._end_overdue, loop)
 
     def end(self, context: Context) -> asyncio.Future[None]:
         """End a call beside its handler."""
         ending = asyncio.ensure_future(self._turn_away(context))
-        ending.add_done_callback(_heard)
+        ending.add_done_callback(_retrieve_exception)
         return ending
 
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        for place in self._room.overdue(loop.time()):
-            self._room.end(place)
-        self._clock = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self._room.waited_for else None
+    def _end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        for slot in self._slots.overdue(loop.time()):
+            self._slots.end(slot)
+        self._clock = (
+            loop.call_later(DEADLINE_CHECK_SECONDS, self._end_overdue, loop) if self._slots.waited_for else None
+        )
 
 
-class Incoming(Place):
+class Incoming(CallSlot):
     """The messages of one call; its handler reads them, one at a time."""
 
-    __slots__ = ("_context", "_ending", "_reading", "_waits")
+    __slots__ = ("_context", "_deadlines", "_ending", "_reading")
 
-    def __init__(self, caller: str, context: Context, reading: Reading, waits: Waits) -> None:
+    def __init__(self, caller: str, context: Context, reading: Reading, deadlines: ReadDeadlines) -> None:
         super().__init__(caller)
         self._context = context
         self._reading = reading
-        self._waits = waits
+        self._deadlines = deadlines
         self._ending: asyncio.Future[None] | None = None
 
     async def only(self) -> bytes:
         """Return the one request of a unary call. Raises Refused if there is none that can be read."""
         message = await self._read(MESSAGE_SECONDS)
-        if message is grpc.aio.EOF:
+        if message is _EOF or not (message or self._reading.empty):
             raise Refused(ItemReason.MALFORMED)
-        return self._checked(message)
+        return message
 
     def __aiter__(self) -> Self:
         return self
@@ -112,23 +117,25 @@ class Incoming(Place):
         """Return a stream's next message. Raises Refused for an empty one where it means nothing."""
         silence = self._reading.silence
         message = await (self._context.read() if silence is None else self._read(silence))
-        if message is grpc.aio.EOF:
+        if message is _EOF:
             raise StopAsyncIteration
-        return self._checked(message)
+        if not message and not self._reading.empty:
+            raise Refused(ItemReason.MALFORMED)
+        return message
 
     def end(self) -> None:
         """End the call while its handler waits for a message.
 
         Not by cancelling it: gRPC would keep a message that comes meanwhile.
         """
-        self._ending = self._waits.end(self._context)
+        self._ending = self._deadlines.end(self._context)
 
-    async def _read(self, seconds: float) -> Any:
-        self._waits.begin(self, seconds)
+    async def _read(self, seconds: float) -> bytes:
+        self._deadlines.begin(self, seconds)
         try:
             message = await self._context.read()
         finally:
-            self._waits.over(self)
+            self._deadlines.over(self)
         if self._ending is not None:
             # The message came while the call was being ended.
             await self._ended(self._ending)
@@ -139,14 +146,8 @@ class Incoming(Place):
             await ending
         raise asyncio.CancelledError
 
-    def _checked(self, message: Any) -> bytes:
-        if not message and not self._reading.empty:
-            raise Refused(ItemReason.MALFORMED)
-        checked: bytes = message
-        return checked
 
-
-def _heard(ending: asyncio.Future[None]) -> None:
+def _retrieve_exception(ending: asyncio.Future[None]) -> None:
     """Take what ending a call raised: the call's own handler raises it too."""
     if not ending.cancelled():
         ending.exception()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from gateway.errors import CallReason, Retryable
 
@@ -19,16 +19,16 @@ class InFlight(Generic[Terms]):
     """The calls of one kind of listener. For the event loop's thread."""
 
     def __init__(self, grace: float, lets: Callable[[Terms], bool]) -> None:
-        """`grace`, in seconds, is what a call has left when something else comes into force that doesn't let it go on by its terms."""
+        """`grace`, in seconds, is what a call has left once `lets`, by what is in force, doesn't let it go on."""
         self._grace = grace
         self._lets = lets
-        self._calls: dict[asyncio.Task[Any], Terms] = {}
-        self._over: set[asyncio.Task[Any]] = set()
+        self._calls: dict[asyncio.Task[object], Terms] = {}
+        self._over: set[asyncio.Task[object]] = set()
         self._ends: set[asyncio.TimerHandle] = set()
 
     @contextmanager
     def going(self, terms: Terms) -> Iterator[None]:
-        """The running task is a call by these terms.
+        """Let the running task be a call by these terms.
 
         Raises Retryable POLICY_CHANGED where that ended it, whatever came of it then.
         """
@@ -42,15 +42,15 @@ class InFlight(Generic[Terms]):
         finally:
             self.end(task)
 
-    def begin(self, terms: Terms) -> asyncio.Task[Any]:
-        """The running task is a call by these terms, until `end`."""
+    def begin(self, terms: Terms) -> asyncio.Task[object]:
+        """Note that the running task is a call by these terms, until `end`, and return it."""
         task = asyncio.current_task()
         assert task is not None, "a call is a task"
         self._calls[task] = terms
         return task
 
-    def is_over(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the running call was ended for its terms: what else went wrong came of that.
+    def is_over(self, task: asyncio.Task[object]) -> bool:
+        """Return whether the running call was ended for its terms: what else went wrong came of that.
 
         It may wait again then.
         """
@@ -60,15 +60,15 @@ class InFlight(Generic[Terms]):
             task.uncancel()
         return True
 
-    def end(self, task: asyncio.Task[Any]) -> None:
-        """The call is over."""
+    def end(self, task: asyncio.Task[object]) -> None:
+        """Note that the call is over."""
         self._calls.pop(task, None)
         self._over.discard(task)
 
     def review(self) -> None:
-        """Something else is in force.
+        """Look at all calls by what is in force now.
 
-        What it doesn't let go on ends after the grace, unless by then it is let again.
+        What that doesn't let go on ends after the grace, unless by then it is let again.
         """
         if late := self._late(self._calls):
             loop = asyncio.get_running_loop()
@@ -80,18 +80,18 @@ class InFlight(Generic[Terms]):
         for end in self._ends:
             end.cancel()
 
-    def _late(self, tasks: Iterable[asyncio.Task[Any]]) -> frozenset[asyncio.Task[Any]]:
+    def _late(self, tasks: Iterable[asyncio.Task[object]]) -> frozenset[asyncio.Task[object]]:
         known: dict[int, bool] = {}
         return frozenset(task for task in tasks if not self._holds(self._calls[task], known))
 
     def _holds(self, terms: Terms, known: dict[int, bool]) -> bool:
-        """Calls of one passage fare alike."""
+        """Return whether a call may go on; those of equal terms are looked at once."""
         key = id(terms)
         if key not in known:
             known[key] = self._lets(terms)
         return known[key]
 
-    def _end(self, tasks: frozenset[asyncio.Task[Any]]) -> None:
+    def _end(self, tasks: frozenset[asyncio.Task[object]]) -> None:
         for task in self._late(tasks & self._calls.keys()):
             self._over.add(task)
             task.cancel()

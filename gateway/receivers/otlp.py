@@ -1,70 +1,83 @@
-"""OTLP/gRPC, as https://opentelemetry.io/docs/specs/otlp/ says; and what an export comes to, whatever carried it."""
+"""OTLP/gRPC, as https://opentelemetry.io/docs/specs/otlp/ says; and what becomes of an export, whatever carried it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 import grpc
-from google.protobuf.message import Message
-from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
+import msgspec
 from opentelemetry.proto.collector.profiles.v1development import profiles_service_pb2
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from gateway.engine.otlp import points, split
 from gateway.errors import CallReason, Reason, Refused
-from gateway.pipeline.flows import Flows
+from gateway.otlp.data_points import count_data_points
+from gateway.otlp.messages import RESPONSES, ExportResponse, partial_success
+from gateway.otlp.signals import METRICS, SIGNALS, Signal
+from gateway.otlp.split import split
+from gateway.pipeline.flows import Flow
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import ANYTHING
-from gateway.receivers.intake import MOST, Asked, Intake
-from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, ItemPipeline, ResolvedItem
 from gateway.telemetry.traces import RpcMethod
-
-RESPONSES: Final[Mapping[Signal, Callable[..., Message]]] = {
-    LOGS: logs_service_pb2.ExportLogsServiceResponse,
-    TRACES: trace_service_pb2.ExportTraceServiceResponse,
-    METRICS: metrics_service_pb2.ExportMetricsServiceResponse,
-}
-"""What answers an export."""
 
 PROFILES: Final = profiles_service_pb2.DESCRIPTOR.services_by_name["ProfilesService"].full_name
 
 
-def handlers(flows: CurrentFlows, intake: Intake, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
-    """The handlers of the services of all signals, and of the one that is refused."""
+class ExportHandler:
+    """Takes the requests of one signal."""
+
+    def __init__(self, signal: Signal, flows: CurrentFlows, pipeline: ItemPipeline) -> None:
+        self._signal = signal
+        self._flows = flows
+        self._pipeline = pipeline
+
+    async def handle(self, request: bytes) -> bytes:
+        """Return the serialised response. Raises Refused, Retryable, Rejected."""
+        return (await self.export(request)).SerializeToString()
+
+    async def export(self, request: bytes) -> ExportResponse:
+        """Take a serialised request and return the response. Raises Refused, Retryable, Rejected.
+
+        Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted.
+        """
+        flow = self._flows().of(self._signal.flow)
+        items = await self._pipeline.off_loop(len(request), _items, request)
+        outcome = await self._pipeline.take_many(_FlowItems(flow), items)
+        if not outcome.rejected:
+            return RESPONSES[self._signal]()
+        return self._partial_success([(items[index], reason) for index, reason in outcome.rejected])
+
+    def _partial_success(self, rejected: Sequence[tuple[bytes, Reason]]) -> ExportResponse:
+        """Return the response that names the reasons; of metrics, what is counted are data points."""
+        count = sum(count_data_points(item) for item, _ in rejected) if self._signal is METRICS else len(rejected)
+        return partial_success(self._signal, count, ", ".join(sorted({reason for _, reason in rejected})))
+
+
+def _items(request: bytes) -> list[bytes]:
+    """Return the items of a request: one more than may be, so that too many are refused before the others are made."""
+    return [*islice(split(request), MAX_CALL_ITEMS + 1)]
+
+
+class _FlowItems(msgspec.Struct, frozen=True):
+    """Items that all have one flow."""
+
+    flow: Flow
+
+    def resolve(self, raw: bytes) -> ResolvedItem:
+        """Return an item with its flow."""
+        return ResolvedItem(self.flow, raw)
+
+
+def handlers(flows: CurrentFlows, pipeline: ItemPipeline, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
+    """Yield the handlers of the services of all signals, and of the one that is refused."""
     for signal in SIGNALS:
-        method = guard.unary(partial(_export, signal, flows, intake), RpcMethod.of(signal.method))
+        method = guard.unary(ExportHandler(signal, flows, pipeline).handle, RpcMethod.of(signal.method))
         yield grpc.method_handlers_generic_handler(signal.service, {"Export": method})
     refusal = guard.unary(_refuse, RpcMethod(PROFILES, "Export"), ANYTHING)
     yield grpc.method_handlers_generic_handler(PROFILES, {"Export": refusal})
 
 
-async def _export(signal: Signal, flows: CurrentFlows, intake: Intake, raw: bytes) -> bytes:
-    return (await export(signal, flows(), intake, raw)).SerializeToString()
-
-
-async def _refuse(raw: bytes) -> bytes:
+async def _refuse(request: bytes) -> bytes:
     raise Refused(CallReason.NO_PLAN)
-
-
-async def export(signal: Signal, flows: Flows, intake: Intake, raw: bytes) -> Message:
-    """Take a serialised request of a signal; the response. Raises Refused, Retryable, Rejected.
-
-    Partial success: what is wrong with one record rejects that one only. A withheld record counts as accepted.
-    """
-    # One more than may be: too many are refused before the others are made.
-    flow, items = flows.of(signal.flow), await intake.apart(len(raw), lambda: [*islice(split(raw), MOST + 1)])
-    batch = await intake.many(lambda item: Asked(flow, item), items)
-    return _response(signal, [(items[index], reason) for index, reason in batch.rejected])
-
-
-def _response(signal: Signal, rejected: Sequence[tuple[bytes, Reason]]) -> Message:
-    if not rejected:
-        return RESPONSES[signal]()
-    count = sum(points(item) for item, _ in rejected) if signal is METRICS else len(rejected)
-    reasons = ", ".join(sorted({reason for _, reason in rejected}))
-    return RESPONSES[signal](partial_success={f"rejected_{signal.records}": count, "error_message": reasons})

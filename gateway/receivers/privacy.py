@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -30,8 +29,8 @@ from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES
 from gateway.policy.review.explain import Node, explain
 from gateway.protobuf.any_message import PREFIX, type_name
 from gateway.receivers.emit import CurrentFlows
-from gateway.receivers.guard import Guard
-from gateway.receivers.receipts import complete, reason_number
+from gateway.receivers.guard import Guard, Method
+from gateway.receivers.receipts import complete_receipt, reason_number
 from gateway.telemetry.traces import RpcMethod
 
 T = TypeVar("T", bound=Message)
@@ -39,35 +38,51 @@ T = TypeVar("T", bound=Message)
 SERVICE: Final = DESCRIPTOR.services_by_name["PrivacyService"]
 
 
+class PreviewHandler:
+    """Answers with what one destination would get of an item."""
+
+    def __init__(self, flows: CurrentFlows, decider: Decider) -> None:
+        self._flows = flows
+        self._decider = decider
+
+    async def handle(self, request: bytes) -> bytes:
+        """Return the serialised response. Raises Refused, Retryable."""
+        flows, message = self._flows(), _parse(PreviewRequest, request)
+        item_type, item, destination = type_name(message.item.type_url), message.item.value, message.destination
+        _check(flows, item_type, [destination])
+        if len(item) > MAX_RECEIPT_ITEM_BYTES:
+            raise Refused(ItemReason.TOO_LARGE)
+        _, (verdict,) = await self._decider.decide(_flow(flows, item_type, destination), item, time.time_ns())
+        receipt = await complete_receipt(flows.compiler, self._decider.off_loop, item, verdict)
+        response = PreviewResponse(receipt=receipt)
+        if isinstance(verdict, Release):
+            response.item.type_url, response.item.value = PREFIX + item_type, verdict.payload
+        return response.SerializeToString()
+
+
+class DescribeHandler:
+    """Answers with what becomes of each field of a type."""
+
+    def __init__(self, flows: CurrentFlows) -> None:
+        self._flows = flows
+
+    async def handle(self, request: bytes) -> bytes:
+        """Return the serialised response. Raises Refused."""
+        flows, message = self._flows(), _parse(DescribeRequest, request)
+        item_type, destination = message.type, message.destination
+        destinations = [destination] if destination else list(flows.compiler.policy.destinations)
+        _check(flows, item_type, destinations)
+        descriptions = [_description(flows, item_type, name) for name in destinations]
+        return DescribeResponse(descriptions=descriptions).SerializeToString()
+
+
 def handlers(flows: CurrentFlows, decider: Decider, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
-    """The handler of the service."""
-    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "Preview": guard.unary(partial(_preview, flows, decider), RpcMethod(SERVICE.full_name, "Preview")),
-        "Describe": guard.unary(partial(_describe, flows), RpcMethod(SERVICE.full_name, "Describe")),
+    """Yield the handler of the service."""
+    methods: dict[str, Method] = {
+        "Preview": guard.unary(PreviewHandler(flows, decider).handle, RpcMethod(SERVICE.full_name, "Preview")),
+        "Describe": guard.unary(DescribeHandler(flows).handle, RpcMethod(SERVICE.full_name, "Describe")),
     }
     yield grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
-
-
-async def _preview(flows: CurrentFlows, decider: Decider, raw: bytes) -> bytes:
-    current, request = flows(), _parse(PreviewRequest, raw)
-    name, item = type_name(request.item.type_url), request.item.value
-    _check(current, name, [request.destination])
-    if len(item) > MAX_RECEIPT_ITEM_BYTES:
-        raise Refused(ItemReason.TOO_LARGE)
-    _, (verdict,) = await decider.decide(_flow(current, name, request.destination), item, time.time_ns())
-    response = PreviewResponse(receipt=await complete(current.compiler, decider.off_loop, item, verdict))
-    if isinstance(verdict, Release):
-        response.item.type_url, response.item.value = PREFIX + name, verdict.payload
-    return response.SerializeToString()
-
-
-async def _describe(flows: CurrentFlows, raw: bytes) -> bytes:
-    current, request = flows(), _parse(DescribeRequest, raw)
-    destinations = [request.destination] if request.destination else list(current.compiler.policy.destinations)
-    _check(current, request.type, destinations)
-    return DescribeResponse(
-        descriptions=[_description(current, request.type, name) for name in destinations]
-    ).SerializeToString()
 
 
 def _parse(cls: type[T], raw: bytes) -> T:
@@ -85,7 +100,7 @@ def _check(flows: Flows, type: str, destinations: Sequence[str]) -> None:
 
 
 def _flow(flows: Flows, type: str, destination: str) -> Flow:
-    """A flow of a type to one destination, in the policy or not.
+    """Return a flow of a type to one destination, in the policy or not.
 
     Some types can't have one: see `Compiler.plan` and `Compiler.subject`.
     """
@@ -96,9 +111,9 @@ def _flow(flows: Flows, type: str, destination: str) -> Flow:
 
 
 def _description(flows: Flows, type: str, destination: str) -> Description:
-    given = flows.compiler.policy.destinations[destination]
+    terms = flows.compiler.policy.destinations[destination]
     fields = [_field(path, node) for path, node in explain(flows.compiler, type, destination).walk()]
-    description = Description(destination=destination, region=given.region, purpose=given.purpose, fields=fields)
+    description = Description(destination=destination, region=terms.region, purpose=terms.purpose, fields=fields)
     # A type of which a required field would be stripped has no plan.
     with contextlib.suppress(BadSetup):
         description.plan_digest = flows.compiler.plan(type, destination).digest

@@ -1,10 +1,9 @@
-"""Verdicts as their callers hear of them: receipts and reasons as the contract writes them."""
+"""Receipts and reasons as the contract writes them: what callers learn of verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 from kannelle.privacy.v1 import receipt_pb2
 
@@ -13,10 +12,17 @@ from gateway.model import FieldVerdict, Release, Stripped, Verdict
 from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES, FieldLine, receipt
 from gateway.policy.compile import Compiler
 
-Lines = tuple[FieldLine, ...]
+T = TypeVar("T")
+P = ParamSpec("P")
 
-Apart = Callable[[int, Callable[[], Lines]], Awaitable[Lines]]
-"""Has work on an input of so many bytes done where it holds up nobody."""
+
+class OffLoop(Protocol):
+    """Has costly work done where it holds up nobody: see `Offload.run`."""
+
+    async def __call__(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what work on an input of so many bytes returns."""
+        ...
+
 
 VERDICTS: Final[Mapping[FieldVerdict, receipt_pb2.Verdict.ValueType]] = {
     FieldVerdict.KEEP: receipt_pb2.VERDICT_KEEP,
@@ -26,7 +32,7 @@ VERDICTS: Final[Mapping[FieldVerdict, receipt_pb2.Verdict.ValueType]] = {
 """What became of a field, as the contract numbers it."""
 
 
-def brief(verdict: Verdict) -> receipt_pb2.Receipt:
+def brief_receipt(verdict: Verdict) -> receipt_pb2.Receipt:
     """Return what a verdict itself tells.
 
     That an item was withheld, not why, and the fields whose values failed a rule.
@@ -34,19 +40,17 @@ def brief(verdict: Verdict) -> receipt_pb2.Receipt:
     return _receipt(verdict, verdict.stripped if isinstance(verdict, Release) else ())
 
 
-async def complete(compiler: Compiler, apart: Apart, item: bytes, verdict: Verdict) -> receipt_pb2.Receipt:
+async def complete_receipt(compiler: Compiler, off_loop: OffLoop, item: bytes, verdict: Verdict) -> receipt_pb2.Receipt:
     """Return what became of every field of an item, by the policy that decided on it.
-
-    `apart` has it counted off the event loop.
 
     Raises Refused for an item of more bytes, messages or paths than a receipt can hold.
     """
     if len(item) > MAX_RECEIPT_ITEM_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
-    lines = await apart(len(item), partial(receipt, compiler.projector(verdict.destination), item, verdict))
-    told = _receipt(verdict, lines)
-    told.complete = isinstance(verdict, Release)
-    return told
+    lines = await off_loop(len(item), receipt, compiler.projector(verdict.destination), item, verdict)
+    complete = _receipt(verdict, lines)
+    complete.complete = isinstance(verdict, Release)
+    return complete
 
 
 def reason_number(reason: Reason) -> receipt_pb2.Reason.ValueType:
@@ -60,7 +64,7 @@ def _receipt(verdict: Verdict, fields: Iterable[Stripped | FieldLine]) -> receip
 
 
 def _field(field: Stripped | FieldLine) -> receipt_pb2.FieldVerdict:
-    told = receipt_pb2.FieldVerdict(path=field.path, verdict=VERDICTS[field.verdict])
+    receipt_field = receipt_pb2.FieldVerdict(path=field.path, verdict=VERDICTS[field.verdict])
     if field.reason is not None:
-        told.reason = reason_number(field.reason)
-    return told
+        receipt_field.reason = reason_number(field.reason)
+    return receipt_field

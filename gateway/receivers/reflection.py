@@ -1,4 +1,4 @@
-"""gRPC reflection: the services of a listener, the types of the contracts in force, and those that an error's details have.
+"""gRPC reflection: a listener's services, the types of the contracts in force, and those of an error's details.
 
 It says what a message looks like and how its fields are annotated, and nothing of the policy.
 """
@@ -6,7 +6,7 @@ It says what a message looks like and how its fields are annotated, and nothing 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -18,11 +18,13 @@ from grpc_reflection.v1alpha.reflection import aio
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from gateway.errors import ItemReason, Refused
-from gateway.receivers.guard import Guard
+from gateway.receivers.guard import Guard, Method
 from gateway.receivers.incoming import Context, Incoming
 
-QUESTIONERS: Final = 8
-"""Calls of reflection at once, at most."""
+T = TypeVar("T")
+
+MAX_CALLS: Final = 8
+"""Calls of reflection at once."""
 
 REFLECTION: Final = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 """The two names of one service.
@@ -44,12 +46,12 @@ class Reflection:
         """Raises KeyError if a service's module isn't imported."""
         services = tuple(names)
         pools = _Pools(_pool(services), contracts)
-        self._told = aio.ReflectionServicer((*services, *REFLECTION), pools)
-        self._guard = Guard(QUESTIONERS)
+        self._servicer = aio.ReflectionServicer((*services, *REFLECTION), pools)
+        self._guard = Guard(MAX_CALLS)
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Have a server answer, under both names."""
-        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        methods: dict[str, Method] = {
             "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(self._guard.relay(self._info))
         }
         server.add_generic_rpc_handlers(
@@ -57,7 +59,7 @@ class Reflection:
         )
 
     async def _info(self, requests: Incoming, context: Context) -> None:
-        async for answer in self._told.ServerReflectionInfo(_questions(requests), context):
+        async for answer in self._servicer.ServerReflectionInfo(_questions(requests), context):
             await context.write(answer.SerializeToString())
 
 
@@ -82,8 +84,8 @@ class _Pools:
     def _all(self) -> tuple[DescriptorPool, ...]:
         return (self._own,) if self._contracts is None else (self._own, self._contracts())
 
-    def _first(self, find: Callable[[DescriptorPool], Any]) -> Any:
-        """Raises KeyError where none has it."""
+    def _first(self, find: Callable[[DescriptorPool], T]) -> T:
+        """Return what the first pool that has it finds. Raises KeyError where none has it."""
         *others, last = self._all()
         for pool in others:
             try:
@@ -93,42 +95,36 @@ class _Pools:
         return find(last)
 
     def FindFileByName(self, name: str) -> FileDescriptor:
-        """As DescriptorPool's."""
-        file: FileDescriptor = self._first(lambda pool: pool.FindFileByName(name))
-        return file
+        """Return a file by its name, as DescriptorPool does."""
+        return self._first(lambda pool: pool.FindFileByName(name))
 
     def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:
-        """As DescriptorPool's."""
-        file: FileDescriptor = self._first(lambda pool: pool.FindFileContainingSymbol(symbol))
-        return file
+        """Return the file of a symbol, as DescriptorPool does."""
+        return self._first(lambda pool: pool.FindFileContainingSymbol(symbol))
 
     def FindMessageTypeByName(self, name: str) -> Descriptor:
-        """As DescriptorPool's."""
-        message: Descriptor = self._first(lambda pool: pool.FindMessageTypeByName(name))
-        return message
+        """Return a message type, as DescriptorPool does."""
+        return self._first(lambda pool: pool.FindMessageTypeByName(name))
 
     def FindExtensionByNumber(self, message: Descriptor, number: int) -> FieldDescriptor:
-        """As DescriptorPool's: the extension of the type with the message's name."""
+        """Return the extension of the type with the message's name, as DescriptorPool does."""
         name = message.full_name
-        field: FieldDescriptor = self._first(
-            lambda pool: pool.FindExtensionByNumber(pool.FindMessageTypeByName(name), number)
-        )
-        return field
+        return self._first(lambda pool: pool.FindExtensionByNumber(pool.FindMessageTypeByName(name), number))
 
     def FindAllExtensions(self, message: Descriptor) -> list[FieldDescriptor]:
-        """As DescriptorPool's, of all pools."""
+        """Return the extensions of a type in all pools, as DescriptorPool does."""
         found: dict[int, FieldDescriptor] = {}
         for pool in self._all():
             try:
-                held = pool.FindAllExtensions(pool.FindMessageTypeByName(message.full_name))
+                extensions = pool.FindAllExtensions(pool.FindMessageTypeByName(message.full_name))
             except KeyError:
                 continue
-            found = {**{field.number: field for field in held}, **found}
+            found = {**{field.number: field for field in extensions}, **found}
         return [*found.values()]
 
 
 def _pool(names: Iterable[str]) -> DescriptorPool:
-    """A pool with the files of these services, of an error's details, and what they import."""
+    """Return a pool with the files of these services, of an error's details, and what they import."""
     pool, files = DescriptorPool(), dict[str, FileDescriptor]()
     for file in (*(descriptor_pool.Default().FindServiceByName(name).file for name in names), *DETAILS):
         _gather(file, files)

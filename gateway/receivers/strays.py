@@ -9,13 +9,12 @@ Why this reaches into the core: docs/decisions/0028-no-tracebacks.md.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import sys
 import threading
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
-
-from grpc._cython import cygrpc
 
 from gateway.telemetry.counts import Counts
 from gateway.telemetry.throttle import LogThrottle
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CORE: Final[Any] = cygrpc
+CORE: Final[Any] = importlib.import_module("grpc._cython.cygrpc")
 """gRPC's core, which prints what becomes of a call whose caller has gone by the module that it knows as `traceback`."""
 
 
@@ -47,7 +46,7 @@ class Strays:
         self._lock = threading.Lock()
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hear of all from now on."""
+        """Note all from now on."""
         loop.set_exception_handler(self.of_task)
         threading.excepthook = self.of_thread
         sys.unraisablehook = self.of_object
@@ -61,15 +60,15 @@ class Strays:
             counts.record_uncaught_errors(source, 0)
 
     def of_task(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG002 - asyncio's own signature
-        """Of a task or a callback: see `asyncio.loop.call_exception_handler`."""
+        """Note an error of a task or a callback: see `asyncio.loop.call_exception_handler`."""
         self.note(Source.TASK, context.get("exception"))
 
     def of_thread(self, args: threading.ExceptHookArgs) -> None:
-        """Of a thread: see `threading.excepthook`."""
+        """Note an error of a thread: see `threading.excepthook`."""
         self.note(Source.THREAD, args.exc_value)
 
     def of_object(self, unraisable: UnraisableHookArgs) -> None:
-        """Of the end of an object, and of a callback in C: see `sys.unraisablehook`."""
+        """Note an error of the end of an object, or of a callback in C: see `sys.unraisablehook`."""
         self.note(Source.UNRAISABLE, unraisable.exc_value)
 
     def note(self, source: Source, error: BaseException | None) -> None:

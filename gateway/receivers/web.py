@@ -17,16 +17,16 @@ import msgspec
 from aiohttp import web
 
 from gateway.errors import BadConfig
-from gateway.receivers.connection import SETTLE_SECONDS, Connection, Limits, Phase, Reply, spare
+from gateway.receivers.connection import MAX_SURPLUS_SECONDS, Connection, Limits, Phase, Reply, surplus_connections
 from gateway.telemetry import ResourceUsage
 
 log = logging.getLogger(__name__)
 
-BACKLOG: Final = 1024
+BACKLOG_CONNECTIONS: Final = 1024
 """Connections that the system may hold until they are taken: beyond, a probe would have to try again a second later."""
 
-CUT: Final = 1.0
-"""Seconds that answers already made may take to be written when a server ends."""
+LAST_WRITES_SECONDS: Final = 1.0
+"""That answers already made may take to be written when a server ends."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -49,8 +49,8 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 """The same, as aiohttp has it."""
 
 
-class Site:
-    """A server on one address."""
+class HttpServer:
+    """An HTTP/1.1 server on one address."""
 
     def __init__(self, name: str, answer: Answer, failure: Failure, limits: Limits) -> None:
         """`name` is the listener's key in the configuration."""
@@ -64,34 +64,36 @@ class Site:
         self._emptied = asyncio.Event()
 
     def use(self) -> ResourceUsage:
-        """How many connections are open, of how many there may be."""
+        """Return how many connections are open, of how many there may be."""
         server = None if self._runner is None else self._runner.server
         return ResourceUsage(len(server.connections) if isinstance(server, _Server) else 0, self._limits.connections)
 
     async def start(self, address: str) -> str:
-        """Listen on host:port or unix:/path; the address with the port that was free where 0 was asked for.
+        """Listen on host:port or unix:/path and return the address, with the port that was free where 0 was asked for.
 
         Raises BadConfig.
         """
-        self._runner = web.ServerRunner(_Server(self._handle, self._failed, self._limits), shutdown_timeout=CUT)
+        self._runner = web.ServerRunner(
+            _Server(self._handle, self._failed, self._limits), shutdown_timeout=LAST_WRITES_SECONDS
+        )
         await self._runner.setup()
         host, _, port = address.rpartition(":")
         try:
             if host == "unix":
                 await self._unix(port).start()
                 return address
-            await web.TCPSite(self._runner, host.strip("[]"), int(port), backlog=BACKLOG).start()
+            await web.TCPSite(self._runner, host.strip("[]"), int(port), backlog=BACKLOG_CONNECTIONS).start()
         except OSError as error:
             raise BadConfig(f"listeners.{self._name}.address: can't listen on {address}") from error
         return f"{host}:{self._runner.addresses[0][1]}"
 
     def _unix(self, path: str) -> web.UnixSite:
-        """Python takes a socket over without asking whether somebody listens there."""
+        """Return a site on a Unix socket. Python takes a socket over without asking whether somebody listens there."""
         assert self._runner is not None
         with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.connect(path)
             raise BadConfig(f"listeners.{self._name}.address: can't listen on unix:{path}, where another program does")
-        return web.UnixSite(self._runner, path, backlog=BACKLOG)
+        return web.UnixSite(self._runner, path, backlog=BACKLOG_CONNECTIONS)
 
     async def stop(self, grace: float = 0.0) -> None:
         """Take no new requests, let those being answered take `grace` seconds more, hang up."""
@@ -133,7 +135,7 @@ class Site:
 
 
 def response(page: Page) -> web.Response:
-    """A page as aiohttp sends it. An empty Server field: else aiohttp names itself and its version."""
+    """Return a page as aiohttp sends it. An empty Server field: else aiohttp names itself and its version."""
     headers = {"Content-Type": page.kind, "Cache-Control": "no-store", "Server": "", **page.headers}
     made = web.Response(body=page.body, status=page.status, headers=headers)
     if page.last:
@@ -148,22 +150,22 @@ class _Server(web.Server):
         super().__init__(handle, handler_cancellation=True)
         self._failure = failure
         self._limits = limits
-        self._settling = False
+        self._has_surplus = False
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, self._limits, self._failure)
 
     def all(self) -> list[Connection]:
-        """The connections that are open."""
+        """Return the connections that are open."""
         return [one for one in self.connections if isinstance(one, Connection)]
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if not self._settling and len(self.connections) > self._limits.connections:
-            self._settling = True
-            self._loop.call_later(SETTLE_SECONDS, self._settle)
+        if not self._has_surplus and len(self.connections) > self._limits.connections:
+            self._has_surplus = True
+            self._loop.call_later(MAX_SURPLUS_SECONDS, self._close_surplus)
 
-    def _settle(self) -> None:
-        self._settling = False
-        for connection in spare(self.all(), self._limits.connections, self._loop.time()):
+    def _close_surplus(self) -> None:
+        self._has_surplus = False
+        for connection in surplus_connections(self.all(), self._limits.connections, self._loop.time()):
             connection.abort()

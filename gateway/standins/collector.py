@@ -8,7 +8,7 @@ It is strict: what a sender may not send it refuses, so that nothing passes here
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
@@ -20,36 +20,14 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
-    ExportLogsPartialSuccess,
-    ExportLogsServiceRequest,
-    ExportLogsServiceResponse,
-)
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsPartialSuccess,
-    ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTracePartialSuccess,
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
-
-Request = ExportLogsServiceRequest | ExportTraceServiceRequest | ExportMetricsServiceRequest
-Response = ExportLogsServiceResponse | ExportTraceServiceResponse | ExportMetricsServiceResponse
-
-_REQUESTS: Final[Mapping[Signal, type[Request]]] = {
-    LOGS: ExportLogsServiceRequest,
-    TRACES: ExportTraceServiceRequest,
-    METRICS: ExportMetricsServiceRequest,
-}
+from gateway.otlp.messages import REQUESTS, ExportRequest, partial_success
+from gateway.otlp.signals import LOGS, SIGNALS, Signal
 
 GRACE_SECONDS: Final = 0.2
 """How long calls under way have at a stop, in seconds. Without any, gRPC's clients complain on standard error."""
@@ -79,7 +57,7 @@ class Collector:
         self._credentials = credentials
         self._server: grpc.aio.Server | None = None
         self.received: list[bytes] = []
-        self.requests: list[Request] = []
+        self.requests: list[ExportRequest] = []
         self.answers: deque[CollectorAnswer] = deque()
         self.endpoint = ""
         """Its URL, once it runs."""
@@ -121,7 +99,7 @@ class Collector:
     def records(self, signal: Signal = LOGS) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
         """All records (spans, metrics) that it took, in order, with their resource and scope."""
         for request in self.requests:
-            if isinstance(request, _REQUESTS[signal]):
+            if isinstance(request, REQUESTS[signal]):
                 yield from _records(request)
 
     async def _export(self, signal: Signal, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
@@ -133,21 +111,14 @@ class Collector:
         if answer.code is not grpc.StatusCode.OK:
             await _abort(context, answer)
         self.requests.append(request)
-        return _response(signal, answer.rejected).SerializeToString() if answer.rejected else b""
+        if not answer.rejected:
+            return b""
+        return partial_success(signal, answer.rejected).SerializeToString()
 
 
-def _response(signal: Signal, rejected: int) -> Response:
-    """The answer to a request of which so many records, spans or data points were rejected."""
-    if signal is LOGS:
-        return ExportLogsServiceResponse(partial_success=ExportLogsPartialSuccess(rejected_log_records=rejected))
-    if signal is TRACES:
-        return ExportTraceServiceResponse(partial_success=ExportTracePartialSuccess(rejected_spans=rejected))
-    return ExportMetricsServiceResponse(partial_success=ExportMetricsPartialSuccess(rejected_data_points=rejected))
-
-
-def parse_request(data: bytes, signal: Signal = LOGS) -> tuple[str, Request]:
+def parse_request(data: bytes, signal: Signal = LOGS) -> tuple[str, ExportRequest]:
     """What is wrong with a request, or nothing, and the request."""
-    message = _REQUESTS[signal]
+    message = REQUESTS[signal]
     request = message()
     try:
         request.MergeFromString(data)
@@ -160,7 +131,7 @@ def parse_request(data: bytes, signal: Signal = LOGS) -> tuple[str, Request]:
     return next(filter(None, (_find_error(record) for _, _, record in _records(request))), ""), request
 
 
-def _records(request: Request) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
+def _records(request: ExportRequest) -> Iterator[tuple[Resource, InstrumentationScope, Any]]:
     for group in _members(request, 1):
         for scope in _members(group, 2):
             yield from ((group.resource, scope.scope, record) for record in _members(scope, 2))

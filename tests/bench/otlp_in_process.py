@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gateway.engine.otlp import split
-from gateway.exporters.otlp.join import join
 from gateway.model import Facts, Release
+from gateway.otlp.join import join
+from gateway.otlp.split import split
 from gateway.pipeline.flows import Flows
 from tests.bench.event import compiler
 from tests.bench.measure import InProcess, Key, Size

@@ -18,7 +18,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_INFO, LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from gateway.signals import LOGS, TRACES, Signal
+from gateway.otlp.signals import LOGS, TRACES, Signal
 from tests.bench.values import code, numbers
 
 RECORDS: Final = 512

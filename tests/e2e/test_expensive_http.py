@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from tests.receivers.test_costly_json import SHAPES, signal_of
+from tests.otlp.test_costly_json import SHAPES, signal_of
 from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
 from tests.support.requests import logs_request
 

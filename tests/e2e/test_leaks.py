@@ -35,7 +35,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.receivers.emit import SERVICES
-from gateway.receivers.intake import Batch
+from gateway.receivers.item_pipeline import BatchOutcome
 from tests.support.http2 import request, send_unanswered
 from tests.support.planted_values import (
     ACCENTED,
@@ -323,7 +323,7 @@ def made() -> Iterator[object]:
     yield Subject(WORD, f"{WORD}@{WORD}.example")
     yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)
     yield Withheld("analytics", ItemReason.PERSONAL_ACCOUNT)
-    yield Batch(accepted=1, rejected=[(0, ItemReason.MALFORMED)], withheld=[0])
+    yield BatchOutcome(accepted=1, rejected=[(0, ItemReason.MALFORMED)], withheld=[0])
     yield Masked(WORD, FieldReason.LOOKS_LIKE_EMAIL)
     yield CachedResult(raw, {})
     yield reader((), ())(f"{WORD}@{WORD}.example")

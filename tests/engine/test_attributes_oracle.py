@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.engine.reference import ReferenceEngine
+from gateway.otlp.signals import LOGS
 from gateway.policy.compile import Compiler
-from gateway.signals import LOGS
 from tests.support.contracts import compiler, release_of
 from tests.support.otlp_attributes import any_value, key_values
 

@@ -15,13 +15,13 @@ from gateway.contracts.load import default_path, load
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.model import Category, Facts, Recipient, Withheld
+from gateway.otlp.signals import SIGNALS
 from gateway.plan import Plan
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.protobuf.schema import MAX_DEPTH
-from gateway.signals import SIGNALS
 from tests.support.contracts import NOW_SECONDS, decode, policy, proto
 from tests.support.contracts import contract as contract_of
 from tests.support.engines import decide_one

@@ -17,9 +17,9 @@ from gateway.engine.reference import ReferenceEngine
 from gateway.engine.subject_index import NOBODY
 from gateway.errors import ItemReason, Refused
 from gateway.model import Category
+from gateway.otlp.signals import LOGS, METRICS, TRACES
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
-from gateway.signals import LOGS, METRICS, TRACES
 from tests.support.contracts import contract, encode, policy, proto, release_of
 from tests.support.otlp_attributes import any_value, key_values
 

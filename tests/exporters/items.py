@@ -12,7 +12,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from gateway.model import OutboxEntry, Release
-from gateway.signals import LOGS, METRICS, TRACES, Signal
+from gateway.otlp.signals import LOGS, METRICS, TRACES, Signal
 from gateway.standins.collector import Collector
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf.message import Message
 
-from gateway.errors import ItemReason, Reason, Rejected
+from gateway.errors import EndReason, ItemReason, Rejected
 from gateway.exporters.template.field_renderers import milliseconds, rfc3339
 from gateway.exporters.template_renderer import TemplateRenderer
 from gateway.model import Release
@@ -125,7 +125,7 @@ def test_a_body_that_has_nothing_to_say_is_empty() -> None:
         ("t.A", A(time={"seconds": 10**15}).SerializeToString(), ItemReason.MALFORMED),
     ],
 )
-def test_what_has_no_form_is_rejected(type: str, payload: bytes, reason: Reason) -> None:
+def test_what_has_no_form_is_rejected(type: str, payload: bytes, reason: EndReason) -> None:
     filler = TemplateRenderer({"t.A": {"a": "{time}"}}, HELD.message_class, rfc3339)
     assert filler.render(Release("d", type, "p", payload)) == Rejected(reason)
 

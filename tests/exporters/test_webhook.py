@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web as server
 
-from gateway.errors import BadConfig, ItemReason, Reason, Rejected, Retryable
+from gateway.errors import BadConfig, EndReason, ItemReason, Rejected, Retryable
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.settings import Secret
 from gateway.exporters.webhook.exporter import WebhookExporter
@@ -118,7 +118,7 @@ async def test_an_answer_says_how_items_fared(http: HttpClient, statuses: tuple[
         (EVENT, event(name="x" * 1_000_000).release.payload, ItemReason.TOO_LARGE),
     ],
 )
-async def test_what_has_no_form_is_rejected(http: HttpClient, type: str, payload: bytes, reason: Reason) -> None:
+async def test_what_has_no_form_is_rejected(http: HttpClient, type: str, payload: bytes, reason: EndReason) -> None:
     async with receiver() as (url, taken):
         odd = OutboxEntry(Release("vendor", type, "a-plan", payload), bytes(16), b"", NOW_SECONDS)
         assert await webhook(http, url).send([odd]) == [Rejected(reason)]

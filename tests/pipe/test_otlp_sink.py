@@ -13,10 +13,10 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from gateway.errors import BadConfig
+from gateway.otlp.signals import LOGS
 from gateway.pipe.filter import KeptLine
 from gateway.pipe.line_counts import LineCounts
 from gateway.pipe.otlp_sink import OtlpSink, endpoint
-from gateway.signals import LOGS
 from tests.pipe.filtering import line_filter
 
 

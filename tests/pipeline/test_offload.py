@@ -20,8 +20,8 @@ from gateway.pipeline.offload import (
     BULKY_BYTES,
     BULKY_EFFORT,
     COSTLY_BYTES,
+    COSTLY_EFFORT,
     INLINE_EFFORT,
-    LANE_EFFORT,
     LONG_SECONDS,
     Offload,
 )
@@ -49,7 +49,7 @@ async def test_an_error_is_raised_where_the_work_was_asked_for(size: int) -> Non
 
 
 class Queue:
-    """A lane whose first piece of work lasts until it may end."""
+    """A thread whose first piece of work lasts until it may end."""
 
     def __init__(self) -> None:
         self.held = Offload()
@@ -103,8 +103,8 @@ async def test_a_turn_that_comes_as_its_caller_leaves_is_passed_on() -> None:
     queue.add("a")
     queue.add("b")
     await asyncio.sleep(0)
-    lane = queue.held._costly
-    lane._next()
+    thread = queue.held._costly
+    thread._next()
     queue.tasks[1].cancel()
     assert await queue.end() == ["b"]
 
@@ -131,10 +131,10 @@ async def test_what_was_long_is_followed_by_a_rest(monkeypatch: pytest.MonkeyPat
 LONG_WORK: Final = [
     (0, INLINE_EFFORT // 2, ["MainThread"]),
     (0, INLINE_EFFORT + 1, ["MainThread", "costly_0"]),
-    (0, LANE_EFFORT + 1, ["MainThread", "costly_0", "laborious_0"]),
+    (0, COSTLY_EFFORT + 1, ["MainThread", "costly_0", "laborious_0"]),
     (COSTLY_BYTES, INLINE_EFFORT + 1, ["costly_0"]),
-    (COSTLY_BYTES, LANE_EFFORT + 1, ["costly_0", "laborious_0"]),
-    (BULKY_BYTES, LANE_EFFORT + 1, ["bulky_0"]),
+    (COSTLY_BYTES, COSTLY_EFFORT + 1, ["costly_0", "laborious_0"]),
+    (BULKY_BYTES, COSTLY_EFFORT + 1, ["bulky_0"]),
     (BULKY_BYTES, BULKY_EFFORT + 1, ["bulky_0", "laborious_0"]),
 ]
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadPolicy
+from gateway.otlp.signals import LOGS
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Policy
 from gateway.policy.load import default_path, parse
@@ -25,7 +26,6 @@ from gateway.policy.review.diff import diff
 from gateway.policy.review.exemptions import exemptions
 from gateway.policy.review.explain import explain
 from gateway.policy.review.lint import lint
-from gateway.signals import LOGS
 from tests.support.contracts import POLICY, contract, proto
 
 HELD: Final = contract(proto("message A { string id = 1 @USER_ID; string code = 2; }"))

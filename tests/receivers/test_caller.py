@@ -239,7 +239,7 @@ def test_what_does_not_prove_a_caller_is_refused(auth: Auth) -> None:
 
 
 def test_a_certificate_is_read_once_and_few_are_remembered() -> None:
-    callers = Callers(most=2)
+    callers = Callers(max_certificates=2)
     for _ in range(2):
         for name in ("a", "b", "c"):
             auth = {"transport_security_type": [b"ssl"], "x509_pem_cert": [material(dns(name)).certificate]}

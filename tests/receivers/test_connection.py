@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.receivers import body, connection
-from gateway.receivers.body import Arrivals, Slow
-from gateway.receivers.connection import QUICK_SECONDS, Limits, Phase, spare
-from gateway.receivers.web import Page, Site
+from gateway.receivers.body import ArrivingBodies, BodyTimeout
+from gateway.receivers.connection import QUICK_SECONDS, Limits, Phase, surplus_connections
+from gateway.receivers.web import HttpServer, Page
 from tests.support.processes import TIMEOUT_SECONDS
 
 LOOPS: Final = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
@@ -72,13 +72,13 @@ class Client:
 
 
 class Server:
-    """A site, and what it is about."""
+    """A server, and what it is about."""
 
     def __init__(self, limits: Limits) -> None:
         self.cancelled = 0
         self.begun = asyncio.Event()
         self.may = asyncio.Event()
-        self.site = Site("test", self._answer, lambda status: Page(b"", "text/plain", status), limits)
+        self.server = HttpServer("test", self._answer, lambda status: Page(b"", "text/plain", status), limits)
         self.port = 0
         self._clients: list[Client] = []
 
@@ -88,7 +88,7 @@ class Server:
 
     def open(self) -> int:
         """How many connections are open."""
-        return len(self.site._runner.server.connections)  # type: ignore[union-attr]
+        return len(self.server._runner.server.connections)  # type: ignore[union-attr]
 
     async def until(self, count: int) -> None:
         """Wait until so many are open."""
@@ -100,13 +100,13 @@ class Server:
         for client in self._clients:
             client.close()
         self.may.set()
-        await self.site.stop()
+        await self.server.stop()
 
     async def _answer(self, request: web.BaseRequest) -> Page:
         self.begun.set()
         try:
             return await self._page(request)
-        except Slow:
+        except BodyTimeout:
             return Page(b"slow", "text/plain", last=True)
         except asyncio.CancelledError:
             self.cancelled += 1
@@ -118,13 +118,13 @@ class Server:
                 await self.may.wait()
             case "/large":
                 return Page(bytes(20_000_000), "text/plain")
-        return Page(await Arrivals().received(request, 100), "text/plain")
+        return Page(await ArrivingBodies().received(request, 100), "text/plain")
 
 
 @asynccontextmanager
 async def serving(limits: Limits) -> AsyncIterator[Server]:
     server = Server(limits)
-    server.port = int((await server.site.start("127.0.0.1:0")).rpartition(":")[2])
+    server.port = int((await server.server.start("127.0.0.1:0")).rpartition(":")[2])
     try:
         yield server
     finally:
@@ -231,7 +231,7 @@ def test_each_kind_of_idle_and_slow_ends(
     kind: Kind, run: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bounds, talk = kind
-    monkeypatch.setattr(body, "PATIENCE", bounds.get("body", LONG))
+    monkeypatch.setattr(body, "MAX_BODY_SECONDS", bounds.get("body", LONG))
     limits = msgspec.structs.replace(LIMITS, **{name: bound for name, bound in bounds.items() if name != "body"})
 
     async def scene() -> None:
@@ -322,7 +322,7 @@ class One(msgspec.Struct, eq=False):
 
 def gone(connections: Sequence[One], most: int) -> list[int]:
     """Which make room, by their places."""
-    spared: Any = spare(connections, most, NOW)  # type: ignore[arg-type]
+    spared: Any = surplus_connections(connections, most, NOW)  # type: ignore[arg-type]
     return [connections.index(one) for one in spared]
 
 

@@ -19,12 +19,13 @@ import pytest
 from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.app import SWITCH_INTERVAL_SECONDS
-from gateway.errors import REASONS, CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
+from gateway.errors import CallReason, DeliveryReason, FieldReason, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.model import OutboxEntry, Release
 from gateway.protobuf.wire import field
-from gateway.receivers.guard import AFTER, LONGEST
-from gateway.receivers.hub.receiver import MAX_ENTRY_BYTES, MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name
+from gateway.receivers.hub.group_store import MAX_ENTRY_BYTES
+from gateway.receivers.hub.receiver import MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name
 from gateway.receivers.hub.rollout import FINAL_REASONS, RETRY_AFTER_SECONDS
+from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS, MAX_RETRY_SECONDS
 from gateway.tls import Material
 from tests.delivery.cases import NOW_NS
 from tests.delivery.hub.hubs import (
@@ -164,7 +165,10 @@ OLD_NS: Final = NOW_NS
         (DeliveryReason.CUT_OFF, NEWER, True, NOT_YET),
         (ItemReason.EVENT_NOT_PLANNED, NEWER, True, NOT_YET),
         (ItemReason.REQUIRED_FIELD, NEWER, True, NOT_YET),
-        *((reason, NEWER, True, STORED if reason in FINAL_REASONS else NOT_YET) for reason in REASONS.values()),
+        *(
+            (reason, NEWER, True, STORED if reason in FINAL_REASONS else NOT_YET)
+            for reason in (*FieldReason, *ItemReason, *CallReason, *DeliveryReason)
+        ),
         (ItemReason.PERSONAL_ACCOUNT, NEWER, True, STORED),
         (ItemReason.MALFORMED, NEWER, True, STORED),
         (DeliveryReason.CUT_OFF, NEWER, False, STORED),
@@ -219,7 +223,7 @@ async def test_a_parcel_larger_than_an_item_may_be_ends_its_group_alone(tmp_path
     [
         ("withhold", STORED, [[b"b"]]),
         ("refuse", STORED, [[b"b"]]),
-        ("doubt", ("UNAVAILABLE", AFTER), []),
+        ("doubt", ("UNAVAILABLE", DEFAULT_RETRY_SECONDS), []),
     ],
 )
 async def test_entries_are_decided_again(decision: str, answer: Said, left: list[list[bytes]], tmp_path: Path) -> None:
@@ -247,10 +251,10 @@ async def test_a_group_of_which_all_is_withheld_counts_as_stored(tmp_path: Path)
         (raise_error(Refused(CallReason.REQUEST_ID_REUSED)), ("REQUEST_ID_REUSED", None)),
         (raise_error(Rejected(DeliveryReason.REJECTED)), ("REJECTED", None)),
         (raise_error(Retryable(CallReason.FULL, 3.5)), ("FULL", 3.5)),
-        (raise_error(Retryable(CallReason.UNAVAILABLE)), ("UNAVAILABLE", AFTER)),
-        (raise_error(Retryable(CallReason.FULL, float("inf"))), ("FULL", LONGEST)),
+        (raise_error(Retryable(CallReason.UNAVAILABLE)), ("UNAVAILABLE", DEFAULT_RETRY_SECONDS)),
+        (raise_error(Retryable(CallReason.FULL, float("inf"))), ("FULL", MAX_RETRY_SECONDS)),
         (raise_error(Retryable(CallReason.FULL, -1.0)), ("FULL", 0.0)),
-        (raise_error(RuntimeError("usr_secret")), ("INTERNAL", AFTER)),
+        (raise_error(RuntimeError("usr_secret")), ("INTERNAL", DEFAULT_RETRY_SECONDS)),
     ],
 )
 async def test_what_the_delivery_says_is_answered(

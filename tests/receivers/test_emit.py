@@ -12,12 +12,12 @@ import grpc
 import pytest
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
-from gateway.errors import CallReason, ItemReason, Reason, Retryable
+from gateway.errors import CallReason, EndReason, ItemReason, Reason, Retryable
 from gateway.model import OutboxEntry
+from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING_ENTRIES
 from gateway.receivers.emit import SERVICES
-from gateway.receivers.guard import DOMAIN, STATUS
-from gateway.receivers.lane import AHEAD, AHEAD_BYTES
 from gateway.receivers.receipts import reason_number
+from gateway.receivers.statuses import DOMAIN, STATUS
 from tests.support.processes import TIMEOUT_SECONDS, CallStatus, FakeDelivery, RunningGateway, raise_error, run_gateway
 from tests.support.requests import (
     EMIT_BATCH,
@@ -38,7 +38,7 @@ DOWN: Final = Retryable(CallReason.UNAVAILABLE, 2)
 UNPLANNED: Final = analytics_pb2.AnalyticsEvent(name="not.planned")
 
 
-def told(reason: Reason, after: float | None = None) -> CallStatus:
+def told(reason: EndReason, after: float | None = None) -> CallStatus:
     return CallStatus(*STATUS[reason], reason.value, DOMAIN, after)
 
 
@@ -279,23 +279,25 @@ def held_back(consumed: threading.Event, count: int, ahead: int) -> Iterator[byt
 async def test_a_slow_recipient_holds_a_fast_sender_back(tmp_path: Path) -> None:
     gate, consumed = FakeDelivery(shut=True), threading.Event()
     async with run_gateway(tmp_path, gate) as gateway:
-        # The first is on its way, AHEAD wait, and some more fill the connection's window.
-        calling = asyncio.create_task(gateway.raw_stream(STREAM, held_back(consumed, 3 * AHEAD, AHEAD + 100)))
+        # The first is on its way, MAX_WAITING_ENTRIES wait, and some more fill the connection's window.
+        calling = asyncio.create_task(
+            gateway.raw_stream(STREAM, held_back(consumed, 3 * MAX_WAITING_ENTRIES, MAX_WAITING_ENTRIES + 100))
+        )
         assert await asyncio.to_thread(consumed.wait, TIMEOUT_SECONDS)
-        assert gate.waiting == len(gate.releases) < AHEAD
+        assert gate.waiting == len(gate.releases) < MAX_WAITING_ENTRIES
         gate.open()
-        assert analytics_pb2.StreamEventsResponse.FromString(await calling).result == result(3 * AHEAD)
-    assert max(map(len, gate.batches)) <= AHEAD
-    assert users(gate) == NAMES[: 3 * AHEAD]
+        assert analytics_pb2.StreamEventsResponse.FromString(await calling).result == result(3 * MAX_WAITING_ENTRIES)
+    assert max(map(len, gate.batches)) <= MAX_WAITING_ENTRIES
+    assert users(gate) == NAMES[: 3 * MAX_WAITING_ENTRIES]
 
 
 async def test_large_items_are_held_back_by_their_bytes(tmp_path: Path) -> None:
-    size = AHEAD_BYTES // 8
+    size = MAX_WAITING_BYTES // 8
     message = support_pb2.SupportMessage(attachments=[support_pb2.Attachment(content=bytes(size))])
     data = support_pb2.StreamMessagesRequest(message=message).SerializeToString()
     async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         assert isinstance(await gateway.raw_stream(f"{V1}SupportService/StreamMessages", [data] * 40), bytes)
-    assert max(sum(len(release.payload) for release in batch) for batch in gate.batches) <= AHEAD_BYTES + size
+    assert max(sum(len(release.payload) for release in batch) for batch in gate.batches) <= MAX_WAITING_BYTES + size
 
 
 def failing_after(count: int, gate: FakeDelivery) -> Any:
@@ -334,7 +336,9 @@ async def test_a_delivery_that_fails_ends_a_busy_stream(tmp_path: Path) -> None:
 async def test_a_delivery_that_fails_ends_a_stream_that_is_held_back(tmp_path: Path) -> None:
     gate, consumed = FakeDelivery(raise_error(DOWN), shut=True), threading.Event()
     async with run_gateway(tmp_path, gate) as gateway:
-        calling = asyncio.create_task(gateway.raw_stream(STREAM, held_back(consumed, 3 * AHEAD, AHEAD + 100)))
+        calling = asyncio.create_task(
+            gateway.raw_stream(STREAM, held_back(consumed, 3 * MAX_WAITING_ENTRIES, MAX_WAITING_ENTRIES + 100))
+        )
         assert await asyncio.to_thread(consumed.wait, TIMEOUT_SECONDS)
         gate.open()
         assert await calling == told(CallReason.UNAVAILABLE, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,12 @@ import pytest
 import pytest_asyncio
 from kannelle.privacy.v1 import analytics_pb2, receipt_pb2
 
-from gateway.errors import CallReason, ItemReason, Reason, Refused, Rejected, Retryable
+from gateway.errors import CallReason, EndReason, ItemReason, Refused, Rejected, Retryable
 from gateway.listeners import MAX_LOCAL_CALLS
 from gateway.pipeline.caller import CALLER
-from gateway.receivers.guard import DOMAIN, INTERNAL, LONGEST, STATUS, Guard, Unary
-from gateway.receivers.room import share
+from gateway.receivers.call_slots import slots_per_caller
+from gateway.receivers.guard import AnswerUnary, Guard
+from gateway.receivers.statuses import DOMAIN, MAX_RETRY_SECONDS, STATUS
 from tests.support.processes import (
     CHANNEL_OPTIONS,
     CallStatus,
@@ -48,7 +49,7 @@ from tests.support.requests import (
 )
 
 one_gateway = pytest.mark.asyncio(loop_scope="module")
-Row = tuple[str, str, bytes, Reason]
+Row = tuple[str, str, bytes, EndReason]
 Watched = tuple[RunningGateway, FakeDelivery]
 """A gateway, and the exporter of all its destinations."""
 
@@ -163,7 +164,7 @@ OURS: list[Row] = [
 ]
 
 
-def told(reason: Reason, after: float | None = None) -> CallStatus:
+def told(reason: EndReason, after: float | None = None) -> CallStatus:
     code, text = STATUS[reason]
     return CallStatus(code, text, reason.value, DOMAIN, after)
 
@@ -282,10 +283,14 @@ async def test_more_calls_than_there_is_room_for_are_told_when_to_come_back(tmp_
         ]
         methods: list[Any] = [channel.unary_unary(TRACK) for channel in dialled]
         first, second, third = methods
-        waiting = [asyncio.create_task(result_of(first(track_request()))) for _ in range(share(MAX_LOCAL_CALLS))]
-        await gate.wait_for(share(MAX_LOCAL_CALLS))
+        waiting = [
+            asyncio.create_task(result_of(first(track_request()))) for _ in range(slots_per_caller(MAX_LOCAL_CALLS))
+        ]
+        await gate.wait_for(slots_per_caller(MAX_LOCAL_CALLS))
         assert await result_of(first(track_request())) == FULL, "one connection has no more than its share"
-        waiting += [asyncio.create_task(result_of(second(track_request()))) for _ in range(share(MAX_LOCAL_CALLS))]
+        waiting += [
+            asyncio.create_task(result_of(second(track_request()))) for _ in range(slots_per_caller(MAX_LOCAL_CALLS))
+        ]
         await gate.wait_for(MAX_LOCAL_CALLS)
         assert await result_of(third(track_request())) == FULL
         gate.open()
@@ -302,7 +307,7 @@ class Odd(Exception):
     """A fault, with a text that must not get out."""
 
 
-INTERNALLY: Final = CallStatus(*INTERNAL, "INTERNAL", DOMAIN)
+INTERNALLY: Final = CallStatus(*STATUS[CallReason.INTERNAL], "INTERNAL", DOMAIN)
 RAISED: list[Exception] = [
     Odd("planted"),
     KeyError("planted"),
@@ -318,8 +323,8 @@ DOWN: list[tuple[str, float | None, float | None]] = [
     ("", 2.5, 2.5),
     ("for nobody knows how long", None, None),
     ("for a moment", 0, 0),
-    ("for ever", 1e30, LONGEST),
-    ("for longer", math.inf, LONGEST),
+    ("for ever", 1e30, MAX_RETRY_SECONDS),
+    ("for longer", math.inf, MAX_RETRY_SECONDS),
     ("until yesterday", -5, 0),
     ("for no number", math.nan, 0),
 ]
@@ -391,7 +396,7 @@ class Stub:
         raise grpc.aio.AbortError
 
 
-def unary(guard: Guard, handler: Unary) -> Any:
+def unary(guard: Guard, handler: AnswerUnary) -> Any:
     """A guarded handler, as grpc.aio calls it."""
     method: Any = guard.unary(handler)
     return partial(method.stream_unary, None)
@@ -413,7 +418,7 @@ async def test_a_fault_of_a_handler_is_internal_and_says_no_more(
     fault: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     stub = await guarding(fault)
-    assert stub.said[:2] == INTERNAL
+    assert stub.said[:2] == STATUS[CallReason.INTERNAL]
     assert "planted" not in caplog.text + repr(stub.said)
     assert type(fault).__name__ in caplog.text
 
@@ -448,40 +453,3 @@ async def test_whoever_works_for_a_call_knows_its_caller() -> None:
     guarded = unary(Guard(9), handler)
     answers = await asyncio.gather(*(guarded(Stub(peer=f"ipv4:127.0.0.1:{number}")) for number in range(3)))
     assert answers == [b"ipv4:127.0.0.1:0", b"ipv4:127.0.0.1:1", b"ipv4:127.0.0.1:2"]
-
-
-NOT_TOLD: Final = {ItemReason.PERSONAL_ACCOUNT, CallReason.INTERNAL}
-"""A caller doesn't learn why an item was withheld; INTERNAL is what any other reason is."""
-
-
-def test_every_reason_that_can_end_a_call_has_a_status() -> None:
-    """Those of fields end no call, and nobody waits for what becomes of a release."""
-    assert set(STATUS) == {*ItemReason, *CallReason} - NOT_TOLD
-
-
-CODES: Final[Mapping[str, set[Reason]]] = {
-    "INVALID_ARGUMENT": {ItemReason.MALFORMED, ItemReason.REQUIRED_FIELD, CallReason.REQUEST_ID_REUSED},
-    "UNIMPLEMENTED": {CallReason.UNKNOWN_METHOD, CallReason.NO_ROUTE, CallReason.NO_PLAN},
-    "PERMISSION_DENIED": {CallReason.CALLER_NOT_ALLOWED},
-    "FAILED_PRECONDITION": {
-        ItemReason.EVENT_NOT_PLANNED,
-        ItemReason.MASK_EMPTY,
-        ItemReason.MASK_UNCLEAR,
-        ItemReason.UNKNOWN_TYPE,
-        ItemReason.UNKNOWN_FLOW,
-        ItemReason.UNKNOWN_DESTINATION,
-        CallReason.WITHHELD,
-    },
-    "RESOURCE_EXHAUSTED": {ItemReason.TOO_LARGE, ItemReason.TOO_DEEP, ItemReason.TOO_MANY_ITEMS, CallReason.FULL},
-    "UNAVAILABLE": {CallReason.UNAVAILABLE, CallReason.UNKNOWN_PLAN, CallReason.POLICY_CHANGED},
-}
-
-
-def test_the_statuses_are_those_of_the_design() -> None:
-    assert {reason: code.name for reason, (code, _) in STATUS.items()} == {
-        reason: code for code, row in CODES.items() for reason in row
-    }
-
-
-def test_each_status_has_a_text_of_its_own() -> None:
-    assert len({text for _, text in STATUS.values()} | {INTERNAL[1]}) == len(STATUS) + 1

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from kannelle.privacy.v1 import analytics_pb2, emit_pb2
 
 from gateway.errors import BadConfig, ItemReason, Reason, Refused
-from gateway.receivers.health import LARGEST, WATCHERS, Health, _service
+from gateway.receivers.health import MAX_REQUEST_BYTES, MAX_WATCHERS, Health, _service
 from tests.support import http2
 from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, result_of
 
@@ -121,7 +121,7 @@ async def test_an_address_that_is_taken_is_a_bad_configuration() -> None:
         (request(OTHER), grpc.StatusCode.NOT_FOUND, "no such service"),
         (b"\x0a\x40" + SECRET.encode(), grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed"),
         (b"\x0a\x02\xff\xfe", grpc.StatusCode.INVALID_ARGUMENT, "the message is malformed"),
-        (SECRET.encode() * LARGEST, grpc.StatusCode.RESOURCE_EXHAUSTED, None),
+        (SECRET.encode() * MAX_REQUEST_BYTES, grpc.StatusCode.RESOURCE_EXHAUSTED, None),
     ],
     ids=["unknown", "not ours", "cut short", "no UTF-8", "too large"],
 )
@@ -185,8 +185,8 @@ async def hears(stream: Any, expected: list[int | None]) -> None:
 
 async def test_watchers_leave_room_for_probes_and_give_theirs_back() -> None:
     async with probed() as case, grpc.aio.insecure_channel(case.address, options=CHANNEL_OPTIONS) as another:
-        streams = [case.watch() for _ in range(WATCHERS // 2)] + [
-            case.watch(channel=another) for _ in range(WATCHERS // 2)
+        streams = [case.watch() for _ in range(MAX_WATCHERS // 2)] + [
+            case.watch(channel=another) for _ in range(MAX_WATCHERS // 2)
         ]
         assert {await told(stream) for stream in streams} == {NOT_SERVING}
         async with grpc.aio.insecure_channel(case.address, options=CHANNEL_OPTIONS) as third:
@@ -236,8 +236,8 @@ def _watch_deaf(connection: socket.socket) -> None:
 
 
 async def test_connections_that_idle_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.receivers.health.CONNECTIONS", 4)
-    monkeypatch.setattr("gateway.receivers.health.IDLE_MS", 1_000)
+    monkeypatch.setattr("gateway.receivers.health.MAX_CONNECTIONS", 4)
+    monkeypatch.setattr("gateway.receivers.health.MAX_IDLE_MS", 1_000)
     async with probed() as case:
         with ExitStack() as stack:
             idle = [

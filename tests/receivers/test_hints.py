@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import ItemReason
-from gateway.receivers.guard import STATUS
-from gateway.receivers.hints import Hint
-from gateway.receivers.otlp_http import JSON, PROTOBUF
-from gateway.signals import LOGS, METRICS, TRACES
+from gateway.otlp.hints import Hint
+from gateway.otlp.signals import LOGS, METRICS, TRACES
+from gateway.receivers.otlp_http_faults import JSON, PROTOBUF
+from gateway.receivers.statuses import STATUS
 from tests.receivers.test_otlp_http import LOOPBACK, ONE, SECRET, SPANS, posted, said
 from tests.support.processes import FakeDelivery, run_gateway
 

@@ -117,7 +117,7 @@ def ended(answer: BinaryIO) -> int:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(incoming, "MESSAGE_SECONDS", 0.2)
-    monkeypatch.setattr(incoming, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(incoming, "DEADLINE_CHECK_SECONDS", 0.05)
 
 
 def asked(port: int, method: bytes, *said: bytes) -> list[bytes]:

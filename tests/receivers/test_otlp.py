@@ -17,12 +17,12 @@ from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExportResult, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from gateway import signals
-from gateway.errors import CallReason, ItemReason, Reason
+from gateway.errors import CallReason, EndReason, ItemReason
 from gateway.model import Release
-from gateway.receivers.guard import AFTER, DOMAIN, STATUS
-from gateway.receivers.otlp import RESPONSES
-from gateway.signals import Signal
+from gateway.otlp import signals
+from gateway.otlp.messages import RESPONSES
+from gateway.otlp.signals import Signal
+from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS, DOMAIN, STATUS
 from tests.support.processes import (
     CHANNEL_OPTIONS,
     TIMEOUT_SECONDS,
@@ -155,7 +155,7 @@ async def test_the_sdk_comes_back_when_a_full_gateway_asked_it_to(tmp_path: Path
             assert await logging_ == [SUCCESS]
     finally:
         sdk.removeHandler(heard)
-    assert heard.delays == [AFTER]
+    assert heard.delays == [DEFAULT_RETRY_SECONDS]
     assert [taken(release).severity_text for release in gate.releases] == ["DEBUG", "INFO"]
 
 
@@ -220,7 +220,7 @@ async def test_each_signal_says_how_much_was_rejected(
 ) -> None:
     """Of metrics, data points; one that can't be read counts as one."""
     async with run_gateway(tmp_path, gate := FakeDelivery(), policy=ALL_SIGNALS) as gateway:
-        answer: Any = type(RESPONSES[signal]()).FromString(await gateway.raw(signal.method, data))
+        answer: Any = RESPONSES[signal].FromString(await gateway.raw(signal.method, data))
     assert getattr(answer.partial_success, f"rejected_{signal.records}") == rejected
     assert len(gate.releases) == kept
 
@@ -253,7 +253,9 @@ _group.scope_logs.add().log_records.extend([LogRecord()] * 10_000)
         ("many scopes without a record", b"\x0a\x80\x89\x7a" + b"\x12\x00" * 1_000_000, ItemReason.TOO_LARGE),
     ],
 )
-async def test_too_much_of_a_request_is_refused_at_once(name: str, data: bytes, reason: Reason, tmp_path: Path) -> None:
+async def test_too_much_of_a_request_is_refused_at_once(
+    name: str, data: bytes, reason: EndReason, tmp_path: Path
+) -> None:
     async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         assert await gateway.raw(LOGS, data) == CallStatus(*STATUS[reason], reason.value, DOMAIN)
     assert gate.releases == []

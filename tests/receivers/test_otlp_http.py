@@ -32,16 +32,16 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from gateway.config import LocalHttp
-from gateway.errors import REASONS, BadConfig, CallReason, ItemReason, Reason, Refused, Retryable
+from gateway.errors import BadConfig, CallReason, EndReason, ItemReason, Reason, Refused, Retryable
 from gateway.model import OutboxEntry
+from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES
 from gateway.pipeline.caller import CALLER
 from gateway.pipeline.flows import Flows
 from gateway.receivers import body, otlp_http
 from gateway.receivers.body import gunzip
 from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES, Limits
-from gateway.receivers.guard import INTERNAL, STATUS
-from gateway.receivers.otlp_http import HTTP, JSON, PROTOBUF, fault
-from gateway.signals import LOGS, METRICS, SIGNALS, TRACES
+from gateway.receivers.otlp_http_faults import JSON, PROTOBUF
+from gateway.receivers.statuses import STATUS
 from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, raise_error, run_gateway
 from tests.support.requests import logs_request
 
@@ -174,9 +174,9 @@ async def test_a_body_that_takes_a_thread_is_read_all_the_same(tmp_path: Path) -
     assert (found.status, levels(gate)) == (200, ["INFO"] * 400)
 
 
-def expected(reason: Reason) -> tuple[int, str]:
+def expected(reason: EndReason) -> tuple[int, str]:
     """The code and the text of a reason."""
-    code, text = STATUS.get(reason, INTERNAL)
+    code, text = STATUS[reason]
     value: Any = code.value
     return value[0], text
 
@@ -210,7 +210,7 @@ async def test_partial_success_in_json_is_proto_jsons(tmp_path: Path) -> None:
     assert SECRET.encode() not in found.body
 
 
-REFUSED: Final[dict[str, tuple[bytes, int, Reason]]] = {
+REFUSED: Final[dict[str, tuple[bytes, int, EndReason]]] = {
     "another path": (posted(path="/v1/events"), 404, CallReason.UNKNOWN_METHOD),
     "a slash too many": (posted(path="/v1/logs/"), 404, CallReason.UNKNOWN_METHOD),
     "a path in capitals": (posted(path="/V1/logs"), 404, CallReason.UNKNOWN_METHOD),
@@ -247,7 +247,7 @@ REFUSED: Final[dict[str, tuple[bytes, int, Reason]]] = {
 
 @pytest.mark.parametrize(("request_", "status", "reason"), REFUSED.values(), ids=REFUSED)
 async def test_what_is_not_taken_is_refused_in_the_encoding_of_the_request(
-    tmp_path: Path, request_: bytes, status: int, reason: Reason
+    tmp_path: Path, request_: bytes, status: int, reason: EndReason
 ) -> None:
     async with run_gateway(tmp_path, gate := FakeDelivery(), local_http=LOOPBACK) as gateway:
         found = await said(gateway, request_)
@@ -333,14 +333,6 @@ def test_a_bomb_takes_no_more_memory_than_the_bound() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.parametrize("reason", list(REASONS.values()))
-def test_a_reason_ends_with_its_status(reason: Reason) -> None:
-    found = fault(reason)
-    assert found.status == HTTP.get(reason, 500)
-    assert found.said == (STATUS[reason] if reason in HTTP else INTERNAL)
-    assert (found.after is not None) == (reason is CallReason.FULL)
 
 
 @pytest.mark.parametrize(
@@ -480,7 +472,7 @@ async def test_an_error_of_our_own_says_nothing_of_itself(
 
 
 async def test_a_slow_body_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "PATIENCE", 0.05)
+    monkeypatch.setattr(body, "MAX_BODY_SECONDS", 0.05)
     monkeypatch.setattr(otlp_http, "LIMITS", Limits(connections=10, idle=60, linger=0.05))
     async with run_gateway(tmp_path, FakeDelivery(), local_http=LOOPBACK) as gateway, connected(gateway) as connection:
         connection.write(posted()[:-1])

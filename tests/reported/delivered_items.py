@@ -14,14 +14,14 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contract
-from gateway.engine.otlp import split
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Refused
 from gateway.model import Category, Release
+from gateway.otlp.signals import Signal
+from gateway.otlp.split import split
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from gateway.signals import Signal
 from tests.reported.reasons import KEYS, VALUES
 from tests.reported.recordings import REQUESTS, requests
 from tests.support.contracts import UNKNOWN_FACTS

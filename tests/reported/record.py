@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.signals import SIGNALS
+from gateway.otlp.signals import SIGNALS
 from gateway.standins.collector import Collector
 from tests.reported.pod_values import MACHINE_ID, POD, unmake
 from tests.reported.recordings import RECORDED, REQUESTS

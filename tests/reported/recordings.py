@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from tests.support.otlp_attributes import key_values
 
 RECORDED: Final = Path(__file__).parent / "recorded"

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from gateway.signals import SIGNALS
+from gateway.otlp.signals import SIGNALS
 from tests.reported.delivered_items import Outcome, Reported, outcome
 from tests.reported.reasons import KEYS, VALUES
 from tests.reported.recordings import documented, recorded, requests

@@ -9,7 +9,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, context_pb2, emit_pb2, support_pb2
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from gateway.signals import SIGNALS
+from gateway.otlp.signals import SIGNALS
 
 V1: Final = "/kannelle.privacy.v1."
 TRACK: Final = f"{V1}AnalyticsService/TrackEvent"

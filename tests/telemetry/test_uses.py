@@ -10,7 +10,7 @@ from gateway.delivery.keys import MAX_SUBJECT_HASHES, Keys
 from gateway.model import Category
 from gateway.pipeline.caller import CALLER
 from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, Offload
-from gateway.receivers.room import Place, Room
+from gateway.receivers.call_slots import CallSlot, CallSlots
 from gateway.telemetry import ResourceUsage
 from gateway.telemetry.metrics import RESOURCES
 from tests.support.processes import TIMEOUT_SECONDS
@@ -18,17 +18,17 @@ from tests.support.processes import TIMEOUT_SECONDS
 SIZES: Final = {"offload_costly": COSTLY_BYTES, "offload_bulky": BULKY_BYTES}
 
 
-def test_a_room_tells_how_many_are_in() -> None:
-    room = Room(4)
-    places = [Place("a"), Place("b")]
-    assert room.use == ResourceUsage(0, 4)
-    for count, place in enumerate(places, 1):
-        assert room.enter(place.caller)
-        assert room.use == ResourceUsage(count, 4)
-    for count, place in enumerate(places, 1):
-        room.leave(place)
-        room.leave(place)
-        assert room.use == ResourceUsage(2 - count, 4)
+def test_slots_tell_how_many_are_taken() -> None:
+    slots = CallSlots(4)
+    calls = [CallSlot("a"), CallSlot("b")]
+    assert slots.use == ResourceUsage(0, 4)
+    for count, call in enumerate(calls, 1):
+        assert slots.enter(call.caller)
+        assert slots.use == ResourceUsage(count, 4)
+    for count, call in enumerate(calls, 1):
+        slots.leave(call)
+        slots.leave(call)
+        assert slots.use == ResourceUsage(2 - count, 4)
 
 
 def test_keys_tell_how_many_hashes_they_remember() -> None:

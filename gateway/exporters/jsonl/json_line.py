@@ -21,7 +21,7 @@ from gateway.errors import ItemReason, Rejected
 from gateway.exporters.base import MessageClass
 from gateway.exporters.proto_json import SERIALIZATION_ERRORS, proto_json
 from gateway.model import OutboxEntry
-from gateway.signals import BY_ITEM, SIGNALS
+from gateway.otlp.signals import BY_ITEM, SIGNALS
 
 # `resource_logs` is `resourceLogs` in JSON: https://protobuf.dev/programming-guides/json/#field-options.
 _GROUP_NAMES: Final = {signal.item: re.sub("_(.)", lambda found: found[1].upper(), signal.groups) for signal in SIGNALS}

@@ -1,6 +1,6 @@
 """OTLP over gRPC to a collector: what is sent, and what the answers mean.
 
-How a request is put together: see `join.py`.
+How a request is put together: see `otlp/join.py`.
 
 https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
 """
@@ -18,17 +18,15 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from gateway.errors import BadConfig, DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.errors import BadConfig, DeliveryReason, EndReason, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, indices_by_type
 from gateway.exporters.batching import send_bisecting
 from gateway.exporters.otlp.endpoint import GrpcEndpoint
-from gateway.exporters.otlp.join import is_joinable, join
 from gateway.model import OutboxEntry
-from gateway.signals import BY_ITEM, LOGS, METRICS, SIGNALS, TRACES, Signal
+from gateway.otlp.join import is_joinable, join
+from gateway.otlp.messages import RESPONSES
+from gateway.otlp.signals import BY_ITEM, SIGNALS, Signal
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ MAX_REQUEST_ITEMS: Final = 8192
 MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
 """How large a request should get, before compression: half of what gRPC servers take by default."""
 
-REJECTION_REASONS: Final = {
+REJECTION_REASONS: Final[Mapping[grpc.StatusCode, EndReason]] = {
     grpc.StatusCode.INVALID_ARGUMENT: DeliveryReason.REJECTED,
     grpc.StatusCode.ALREADY_EXISTS: DeliveryReason.REJECTED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ItemReason.TOO_LARGE,
@@ -47,15 +45,6 @@ Others pass, or an operator can fix them.
 """
 
 _COMPRESSION: Final = {"gzip": grpc.Compression.Gzip, "none": grpc.Compression.NoCompression}
-
-
-ExportResponse = ExportLogsServiceResponse | ExportTraceServiceResponse | ExportMetricsServiceResponse
-
-_RESPONSES: Final[Mapping[Signal, type[ExportResponse]]] = {
-    LOGS: ExportLogsServiceResponse,
-    TRACES: ExportTraceServiceResponse,
-    METRICS: ExportMetricsServiceResponse,
-}
 
 
 class OtlpExporter:
@@ -185,7 +174,7 @@ class SignalSender:
     def _read_response(self, response: bytes) -> None:
         """Count what a collector rejected while it took others. Raises Retryable where that can't be read."""
         try:
-            partial = _RESPONSES[self._signal].FromString(response).partial_success
+            partial = RESPONSES[self._signal].FromString(response).partial_success
         except DecodeError:
             raise Retryable from None
         rejected = getattr(partial, f"rejected_{self._signal.records}")

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from gateway.detectors.mail_domains import is_personal_domain
 from gateway.errors import BadContract
 from gateway.model import NEVER, Category, FieldPrivacy
+from gateway.otlp.signals import BY_ITEM
 from gateway.policy import elsewhere, personal_domains
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode
@@ -26,7 +27,6 @@ from gateway.policy.review.names import personal_words, prohibited_words
 from gateway.policy.review.open_values import OPAQUE_TEXT, can_hold, fitting_categories, open_values
 from gateway.policy.review.semantics import semantic_changes
 from gateway.policy.wording import shortlist
-from gateway.signals import BY_ITEM
 
 
 def lint(compiler: Compiler) -> tuple[Finding, ...]:

@@ -23,7 +23,7 @@ MAX_NAME_CHARS: Final = 255
 
 
 class AgentLog:
-    """Told of each agent that comes, leaves or is refused. A line a minute for each, at most."""
+    """Logs and counts each agent that comes, leaves or is refused; a line a minute for each, at most."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
@@ -31,19 +31,19 @@ class AgentLog:
         counts.set_connected_agents(0)
 
     def connected(self, agent: str, streams: Mapping[str, int]) -> None:
-        """An agent opened a stream; `streams` are those of each."""
-        self._counts.set_connected_agents(_names_text(streams))
+        """Note that an agent opened a stream; `streams` are those of each."""
+        self._counts.set_connected_agents(_connected_count(streams))
         if streams[agent] == 1 and self._repeats.count(("came", agent)):
             log.info("agent %s is connected", _printable(agent))
 
     def disconnected(self, agent: str, streams: Mapping[str, int]) -> None:
-        """An agent's stream ended."""
-        self._counts.set_connected_agents(_names_text(streams))
+        """Note that an agent's stream ended."""
+        self._counts.set_connected_agents(_connected_count(streams))
         if not streams[agent] and self._repeats.count(("left", agent)):
             log.info("agent %s has gone", _printable(agent))
 
     def refused(self, names: Sequence[str], reason: Reason) -> None:
-        """A caller was refused; `names` are its certificate's, none where it has none that can be used."""
+        """Note that a caller was refused; `names` are its certificate's, none where it has none that can be used."""
         self._counts.record_agent_refusal(reason)
         if times := self._repeats.count(("refused", *names)):
             who = ", ".join(map(_printable, names[:4])) or "a certificate without one usable name"
@@ -52,7 +52,7 @@ class AgentLog:
             )
 
 
-def _names_text(streams: Mapping[str, int]) -> int:
+def _connected_count(streams: Mapping[str, int]) -> int:
     return sum(1 for count in streams.values() if count)
 
 

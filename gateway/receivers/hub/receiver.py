@@ -1,36 +1,30 @@
-"""A hub's end of `DeliveryService`: agents' entries in, decided on again, acknowledgements out, each when its group is stored."""
+"""A hub's end of `DeliveryService`: agents' streams in, acknowledgements out, each when its group is stored."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final
 
 import grpc
 import msgspec
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
 from gateway.delivery.redecider import Redecider
-from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
-from gateway.model import MAX_ITEM_BYTES, OutboxEntry, Release, Withheld
+from gateway.errors import CallReason, Refused, Retryable
 from gateway.receivers.caller import Callers
-from gateway.receivers.fields import TURN, Repeated
-from gateway.receivers.guard import AFTER, LONGEST, Guard
+from gateway.receivers.fields import Repeated
+from gateway.receivers.guard import Guard
 from gateway.receivers.hub.agent_log import AgentLog
+from gateway.receivers.hub.group_store import EntryAgain, GroupStore
 from gateway.receivers.hub.rollout import Rollout
-from gateway.receivers.incoming import AGENT, Context
-from gateway.receivers.receipts import reason_number
+from gateway.receivers.incoming import AGENT, Context, Incoming
+from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import RpcMethod
-
-log = logging.getLogger(__name__)
 
 SERVICE: Final = "kannelle.privacy.v1.DeliveryService"
 
@@ -38,21 +32,7 @@ MAX_OPEN_GROUPS: Final = 512
 MAX_OPEN_BYTES: Final = 32 * 1024 * 1024
 """What one agent may have under way: groups, and bytes, from their arrival until their acknowledgement is sent."""
 
-MAX_ENTRY_BYTES: Final = MAX_ITEM_BYTES + 64 * 1024
-"""Of an item that may be decided on, and what is said of it.
-
-Parsing an entry is one call, in which nothing else runs.
-"""
-
-MAX_GROUP_ENTRIES: Final = 65_536
-"""In a group: an agent counts 256 bytes and more for each, and sends no more than 15 MiB."""
-
 _GROUPS_FIELD: Final = delivery_pb2.AcceptRequest.GROUPS_FIELD_NUMBER
-_ID_FIELD: Final = delivery_pb2.EntryGroup.ID_FIELD_NUMBER
-_ENTRIES: Final = delivery_pb2.EntryGroup.ENTRIES_FIELD_NUMBER
-
-EntryAgain = Callable[[str, Release, bytes, bytes, int], OutboxEntry]
-"""The entry of an agent's release: agent, release, the agent's key and mark, time of receipt."""
 
 
 class HubReceiver(msgspec.Struct, frozen=True):
@@ -81,14 +61,57 @@ class HubReceiver(msgspec.Struct, frozen=True):
             stream.drain()
 
 
+class AcceptHandler:
+    """Takes agents' streams, within the bound on those of one agent, so that none can take what others need."""
+
+    def __init__(self, hub: HubReceiver) -> None:
+        self._hub = hub
+        self._streams: Counter[str] = Counter()
+
+    async def handle(self, requests: Incoming, context: Context) -> None:
+        """Take one stream to its end. Raises Refused, Retryable."""
+        hub, streams = self._hub, self._streams
+        agent = self._authorize(context)
+        if streams[agent] >= hub.max_streams:
+            raise Retryable(CallReason.FULL, DEFAULT_RETRY_SECONDS)
+        if hub.draining.is_set():
+            raise Retryable(CallReason.UNAVAILABLE, DEFAULT_RETRY_SECONDS)
+        streams[agent] += 1
+        hub.agent_log.connected(agent, streams)
+        stream = _AgentStream(hub, agent, context)
+        hub.open_streams.add(stream)
+        try:
+            # The agent learns that it is let in, before it has something to hand over.
+            await context.send_initial_metadata(())
+            await stream.run(requests)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            hub.open_streams.discard(stream)
+            streams[agent] -= 1
+            hub.agent_log.disconnected(agent, streams)
+
+    def _authorize(self, context: Context) -> str:
+        """Return the agent that calls. Raises Refused for who is none, and says so."""
+        names: Sequence[str] = ()
+        try:
+            names = self._hub.callers.caller(context.auth_context(), time.time())
+            return agent_name(names, self._hub.agents)
+        except Refused as error:
+            self._hub.agent_log.refused(names, error.reason)
+            raise
+
+
 def handlers(hub: HubReceiver, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:
-    """The handler of the service."""
-    behaviour = guard.relay(partial(_accept, hub, Counter()), RpcMethod(SERVICE, "Accept"), AGENT)
+    """Yield the handler of the service."""
+    behaviour = guard.relay(AcceptHandler(hub).handle, RpcMethod(SERVICE, "Accept"), AGENT)
     yield grpc.method_handlers_generic_handler(SERVICE, {"Accept": grpc.stream_stream_rpc_method_handler(behaviour)})
 
 
 def agent_name(names: Iterable[str], agents: Sequence[str]) -> str:
-    """Which of a caller's names is an agent's, or below a SPIFFE ID that ends in `/*`. Raises Refused if none is.
+    """Return which of a caller's names is an agent's, or below a SPIFFE ID that ends in `/*`.
+
+    Raises Refused if none is.
 
     Of several it is always the same one, whatever their order in the certificate: keys are hashed with it.
     """
@@ -102,46 +125,11 @@ def _matches(name: str, agent: str) -> bool:
     return name == agent or (agent.endswith("/*") and name.startswith(agent[:-1]))
 
 
-async def _accept(hub: HubReceiver, open_: Counter[str], requests: AsyncIterator[bytes], context: Context) -> None:
-    """One stream; `open_` counts those of each agent, so that none can take what others need."""
-    caller = _authorize(hub, context)
-    if open_[caller] >= hub.max_streams:
-        raise Retryable(CallReason.FULL, AFTER)
-    if hub.draining.is_set():
-        raise Retryable(CallReason.UNAVAILABLE, AFTER)
-    open_[caller] += 1
-    hub.agent_log.connected(caller, open_)
-    stream = _AgentStream(hub, caller, context)
-    hub.open_streams.add(stream)
-    try:
-        # The agent learns that it is let in, before it has something to hand over.
-        await context.send_initial_metadata(())
-        await stream.run(requests)
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
-    finally:
-        hub.open_streams.discard(stream)
-        open_[caller] -= 1
-        hub.agent_log.disconnected(caller, open_)
-
-
-def _authorize(hub: HubReceiver, context: Context) -> str:
-    """The agent that calls. Raises Refused for who is none, and says so."""
-    names: Sequence[str] = ()
-    try:
-        names = hub.callers.caller(context.auth_context(), time.time())
-        return agent_name(names, hub.agents)
-    except Refused as error:
-        hub.agent_log.refused(names, error.reason)
-        raise
-
-
 class _AgentStream:
-    """One agent's stream. Groups are settled side by side, so that they share commits."""
+    """One agent's stream. Groups are stored side by side, so that they share commits."""
 
     def __init__(self, hub: HubReceiver, agent: str, context: Context) -> None:
-        self._hub = hub
-        self._agent = agent
+        self._store = GroupStore(agent, hub.rollout, hub.redecider, hub.entry_again, hub.delivery, hub.counts).store
         self._context = context
         self._groups = self._bytes = 0
         self._ready: list[tuple[delivery_pb2.Acknowledgement, int]] = []
@@ -151,10 +139,10 @@ class _AgentStream:
         self._reading: asyncio.Task[None] | None = None
 
     async def run(self, requests: AsyncIterator[bytes]) -> None:
-        """Until the agent ends the stream, and all is acknowledged. Raises Refused for a request that can't be read.
+        """Take what comes until the agent ends the stream, and all is acknowledged.
 
-        Raises Retryable where it ended because the hub leaves. What the agent sent and isn't acknowledged it sends
-        again.
+        Raises Refused for a request that can't be read, and Retryable where it ended because the hub leaves. What the
+        agent sent and isn't acknowledged it sends again.
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._write())
@@ -162,7 +150,7 @@ class _AgentStream:
             if self._draining:
                 self._reading.cancel()
         if self._draining:
-            raise Retryable(CallReason.UNAVAILABLE, AFTER)
+            raise Retryable(CallReason.UNAVAILABLE, DEFAULT_RETRY_SECONDS)
 
     def drain(self) -> None:
         """Read nothing more."""
@@ -189,9 +177,9 @@ class _AgentStream:
         self._bytes += size
 
     async def _finish(self, group: bytes) -> None:
-        # First the fate: the list that is looked up before it may have been written by then.
-        fate = await self._outcome(group)
-        self._ready.append((fate, len(group)))
+        # First the acknowledgement: the list that is looked up before it may have been written by then.
+        acknowledgement = await self._store(group)
+        self._ready.append((acknowledgement, len(group)))
         self._work.set()
 
     async def _write(self) -> None:
@@ -206,86 +194,3 @@ class _AgentStream:
                 self._groups -= len(ready)
                 self._bytes -= sum(size for _, size in ready)
                 self._capacity.set()
-
-    async def _outcome(self, group: bytes) -> delivery_pb2.Acknowledgement:
-        """Whatever is wrong with one group ends that one only. Raises Refused where its number can't be read."""
-        held = Repeated(group, _ENTRIES, MAX_GROUP_ENTRIES)
-        number = await held.integer(_ID_FIELD)
-        try:
-            await self._store(held)
-        except (Refused, Rejected) as error:
-            return delivery_pb2.Acknowledgement(id=number, reason=reason_number(error.reason))
-        except Retryable as error:
-            return _retry_later(number, error.reason, AFTER if error.after is None else error.after)
-        except Exception as error:  # noqa: BLE001 - whatever it is, its text goes nowhere
-            log.error("a group of entries failed: %s", type(error).__name__)
-            return _retry_later(number, CallReason.INTERNAL, AFTER)
-        return delivery_pb2.Acknowledgement(id=number)
-
-    async def _store(self, group: Repeated) -> None:
-        """Store what may leave of a group, whole, then count what may not."""
-        self._hub.rollout.observe()
-        entries: list[OutboxEntry] = []
-        purged: Counter[tuple[str, Reason]] = Counter()
-        since = time.monotonic()
-        async for raw in group.messages():
-            fate = await self._entry_or_reason(_parsed(raw))
-            if isinstance(fate, OutboxEntry):
-                entries.append(fate)
-            else:
-                purged[fate] += 1
-            if time.monotonic() - since > TURN:
-                await asyncio.sleep(0)
-                since = time.monotonic()
-        if entries:
-            await self._hub.delivery.accept(entries)
-        for (destination, reason), count in purged.items():
-            self._hub.counts.record_purge(destination, reason, count)
-
-    async def _entry_or_reason(self, one: delivery_pb2.Entry) -> OutboxEntry | tuple[str, Reason]:
-        """What this hub's own policy leaves of it, whatever plan made it.
-
-        Or the destination, empty if it is none here, and the reason.
-
-        Raises Refused, and Retryable where a policy may be under way by which more is left. What comes from the future
-        has come now, or it would never be too old.
-        """
-        if (
-            len(one.key) != 16
-            or len(one.plan) != 32
-            or len(one.fingerprint) not in (0, 8)
-            or one.received_at_ns >= 2**63
-        ):
-            raise Refused(ItemReason.MALFORMED)
-        now_ns = time.time_ns()
-        received_ns = min(one.received_at_ns, now_ns)
-        verdict = await self._verdict(one, received_ns)
-        if isinstance(verdict, Release):
-            return self._hub.entry_again(self._agent, verdict, one.key, one.fingerprint, received_ns)
-        self._hub.rollout.check(self._agent, verdict, one.plan.hex(), now_ns - received_ns)
-        return (one.destination if verdict is not DeliveryReason.CUT_OFF else "", verdict)
-
-    async def _verdict(self, one: delivery_pb2.Entry, received_ns: int) -> Release | Reason:
-        """The release, or why there is none: one item that may not leave takes no other with it."""
-        try:
-            verdict = await self._hub.redecider.decide(
-                one.destination, one.type, one.payload, received_ns, personal=one.personal
-            )
-        except Refused as error:
-            return error.reason
-        return verdict.reason if isinstance(verdict, Withheld) else verdict
-
-
-def _parsed(raw: bytes) -> delivery_pb2.Entry:
-    if len(raw) > MAX_ENTRY_BYTES:
-        raise Refused(ItemReason.TOO_LARGE)
-    try:
-        return delivery_pb2.Entry.FromString(raw)
-    except DecodeError:
-        raise Refused(ItemReason.MALFORMED) from None
-
-
-def _retry_later(number: int, reason: Reason, after: float) -> delivery_pb2.Acknowledgement:
-    delay = Duration()
-    delay.FromNanoseconds(int(min(max(0.0, after), LONGEST) * 1e9))
-    return delivery_pb2.Acknowledgement(id=number, reason=reason_number(reason), retry_after=delay)

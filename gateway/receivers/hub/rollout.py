@@ -61,7 +61,7 @@ class Rollout:
             self._warned.clear()
 
     def check(self, agent: str, reason: Reason, plan: str, age_ns: int) -> None:
-        """Raise Retryable UNKNOWN_PLAN where a reason against an item of this age, minimised by this plan, may not be final."""
+        """Raise Retryable UNKNOWN_PLAN where a reason against an item, by its age and its plan, may not be final."""
         self.observe()
         if reason in FINAL_REASONS or plan in self._plans or age_ns > MAX_ROLLOUT_NANOS:
             return

@@ -11,12 +11,12 @@ import grpc
 
 from gateway.errors import CallReason, Cause, Reason, Refused, Rejected, Retryable
 from gateway.policy.document import TrafficDirection
-from gateway.receivers.guard import aborted_with, code_of
 from gateway.receivers.incoming import Context
 from gateway.receivers.proxy.access_log import AccessRecord, bounded_subject
 from gateway.receivers.proxy.proxied_call import ProxiedCall
 from gateway.receivers.proxy.relay import remaining_seconds
 from gateway.receivers.proxy.route_table import BoundRoute
+from gateway.receivers.statuses import aborted_with, code_of
 from gateway.telemetry.traces import code_number
 
 CLOCK_SKEW_SECONDS: Final = 0.05
@@ -39,7 +39,7 @@ class CallRecord:
         self._method = path[1:]
         self._begun_ns = time.perf_counter_ns()
 
-    def refuse(self, reason: Reason) -> None:
+    def refuse(self, reason: CallReason) -> None:
         """Record that the gateway ends the call for a reason of its own."""
         self.code, self.reason = code_number(code_of(reason)), reason
 

@@ -12,10 +12,10 @@ from gateway.model import NO_SUBJECT, Facts, FieldVerdict, Release, Subject, Ver
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES, FieldLine, receipt
 from gateway.pipeline.status_text import STATUS_TEXTS
-from gateway.receivers.guard import DETAILS, details, reason_of
 from gateway.receivers.proxy.compiled_routes import CompiledRoute, MessagePolicy
 from gateway.receivers.proxy.upstream import Upstream
 from gateway.receivers.proxy.upstream_call import MetadataPair, MetadataPairs, UpstreamError
+from gateway.receivers.statuses import DETAILS, details, reason_of
 from gateway.telemetry.traces import code_number
 
 GRPC_KEY_PREFIXES: Final = ("grpc-", "user-agent", ":")

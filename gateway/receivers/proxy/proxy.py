@@ -14,7 +14,7 @@ from gateway.model import NO_SUBJECT
 from gateway.pipeline.decide import Decider
 from gateway.plan import Streams
 from gateway.policy.document import TrafficDirection
-from gateway.receivers.guard import Guard, abort
+from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.proxy.access_log import AccessLog
@@ -23,6 +23,7 @@ from gateway.receivers.proxy.call_record import CallRecord
 from gateway.receivers.proxy.proxied_call import ProxiedCall, ShadowedCall
 from gateway.receivers.proxy.route_table import BoundRoute, RouteTable
 from gateway.receivers.proxy.upstream_failures import UpstreamFailures
+from gateway.receivers.statuses import abort
 from gateway.telemetry.traces import CallTracer, RpcMethod, set_item_count, traceparent
 
 MAX_ABORT_SECONDS: Final = 1.0

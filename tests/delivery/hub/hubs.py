@@ -24,6 +24,7 @@ from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.hub import receiver
 from gateway.receivers.hub.agent_log import AgentLog
+from gateway.receivers.hub.group_store import EntryAgain
 from gateway.receivers.hub.rollout import Rollout
 from gateway.telemetry.counts import Counts
 from gateway.tls import Certificates, Material
@@ -58,7 +59,7 @@ def unchanged_entry(agent: str, release: Release, key: bytes, mark: bytes, recei
 class TestedHub:
     """A hub that can be stopped and started again where it was."""
 
-    def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: receiver.EntryAgain) -> None:
+    def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: EntryAgain) -> None:
         self.redecider = ScriptedRedecider()
         self.port = 0
         self.put_in_force(PLAN)
@@ -90,7 +91,7 @@ class TestedHub:
 
 @asynccontextmanager
 async def running_hub(
-    folder: Path, delivery: Delivery, *, agents: Sequence[str] = (AGENT,), repack: receiver.EntryAgain = unchanged_entry
+    folder: Path, delivery: Delivery, *, agents: Sequence[str] = (AGENT,), repack: EntryAgain = unchanged_entry
 ) -> AsyncIterator[TestedHub]:
     """One that runs."""
     one = TestedHub(folder, delivery, agents, repack)

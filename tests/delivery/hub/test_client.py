@@ -25,7 +25,7 @@ from gateway.delivery.hub.status import UNTRIED
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
 from gateway.model import OutboxEntry, Release
-from gateway.receivers.guard import AFTER
+from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS
 from gateway.tls import Material
 from tests.delivery.cases import NOW_NS
 from tests.delivery.hub.hubs import (
@@ -139,7 +139,7 @@ async def test_each_reason_of_the_hub_is_told(make: Callable[[RefusalReason], Ex
     async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
         for reason in (*ItemReason, *CallReason):
             with gate.replying(raise_error(make(reason))):
-                wanted = (Retryable, reason, AFTER) if make is Retryable else (Refused, reason, None)
+                wanted = (Retryable, reason, DEFAULT_RETRY_SECONDS) if make is Retryable else (Refused, reason, None)
                 assert await refusal(agent, A) == wanted
 
 
@@ -157,7 +157,7 @@ async def test_a_value_that_fails_at_the_hub_is_in_no_log(tmp_path: Path, caplog
         running_hub(tmp_path, FakeDelivery(raise_error(ValueError("usr_secret")))) as one,
         hub_client(one.port) as agent,
     ):
-        assert await refusal(agent, entry("usr_secret")) == (Retryable, CallReason.INTERNAL, AFTER)
+        assert await refusal(agent, entry("usr_secret")) == (Retryable, CallReason.INTERNAL, DEFAULT_RETRY_SECONDS)
     assert "usr_secret" not in caplog.text
 
 

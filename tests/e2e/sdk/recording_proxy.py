@@ -18,8 +18,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from gateway.otlp.signals import SIGNALS
 from gateway.policy.load import default_path
-from gateway.signals import SIGNALS
 from gateway.standins.collector import Collector
 from tests.support.planted_values import forms
 from tests.support.processes import GatewayProcess

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from gateway.signals import LOGS, METRICS, TRACES
+from gateway.otlp.signals import LOGS, METRICS, TRACES
 from gateway.standins.collector import Collector
 from tests.e2e.sdk import install
 from tests.e2e.sdk.recording_proxy import ME, PLANTED, attributes, found, fronted, leaks, numbers, run, slots

@@ -20,7 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.errors import BadConfig, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
 from gateway.exporters.jsonl.exporter import JsonlExporter
-from gateway.signals import LOGS
+from gateway.otlp.signals import LOGS
 from tests.exporters.items import entry, item
 
 DAY = 86_400

@@ -37,10 +37,10 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
-from gateway.errors import ItemReason, Reason, Rejected
+from gateway.errors import EndReason, ItemReason, Rejected
 from gateway.exporters.jsonl.json_line import json_line
 from gateway.model import OutboxEntry
-from gateway.signals import LOGS
+from gateway.otlp.signals import LOGS
 from tests.exporters.items import entry
 
 
@@ -262,7 +262,7 @@ def _unknown_payload() -> Status:
     ],
     ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
 )
-def test_what_has_no_form_is_rejected(refused: OutboxEntry, reason: Reason) -> None:
+def test_what_has_no_form_is_rejected(refused: OutboxEntry, reason: EndReason) -> None:
     assert json_line(refused, known) == Rejected(reason)
 
 

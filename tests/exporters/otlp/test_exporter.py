@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from gateway.errors import BadConfig, DeliveryReason, ItemReason, Rejected, Retryable
+from gateway.errors import BadConfig, DeliveryReason, EndReason, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
 from gateway.exporters.otlp.exporter import OtlpExporter, outcome_of_status
-from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from gateway.standins.collector import Collector, CollectorAnswer
 from tests.exporters.items import collected, entry, item, items
 from tests.support.processes import fake_http_proxy
@@ -28,7 +28,7 @@ AUTHORITY = trustme.CA()
 
 OK = grpc.StatusCode.OK
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
-BLAME = {
+BLAME: dict[str, EndReason] = {
     "INVALID_ARGUMENT": DeliveryReason.REJECTED,
     "ALREADY_EXISTS": DeliveryReason.REJECTED,
     "RESOURCE_EXHAUSTED": ItemReason.TOO_LARGE,

@@ -13,7 +13,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, 
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.model import Facts
-from gateway.signals import METRICS
+from gateway.otlp.signals import METRICS
 from tests.support.contracts import NOW_SECONDS, compiler, release_of
 from tests.support.engines import decide_one
 

@@ -24,10 +24,11 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.detectors.by_category import detectors_for
 from gateway.engine import attributes as keyed
-from gateway.engine.otlp import _REQUEST
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import FieldReason, Reason
 from gateway.model import DETECTORS, Category, Facts, Release
+from gateway.otlp.signals import LOGS, SIGNALS
+from gateway.otlp.split import REQUEST_SCHEMA
 from gateway.plan import Attributes, Keep, Moment, Number, Text, UserId, Value, WorkEmail
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
@@ -35,7 +36,6 @@ from gateway.policy.load import load as load_policy
 from gateway.policy.otlp import shared, slots
 from gateway.policy.projector import NESTED_PLAN
 from gateway.protobuf.schema import attribute
-from gateway.signals import LOGS, SIGNALS
 from tests.support.contracts import compiler, policy
 from tests.support.engines import decide_one
 
@@ -195,7 +195,7 @@ def test_a_batch_of_any_signal_is_split_with_all_its_slots(request_type: Descrip
     A field beside them would be lost, and is noticed here.
     """
     original: Any = request_type
-    schema: Any = _REQUEST.message.DESCRIPTOR
+    schema: Any = REQUEST_SCHEMA.message.DESCRIPTOR
     for _ in range(3):
         assert {field.number for field in original.fields} == {field.number for field in schema.fields}
         number = 1 if original is request_type else 2

@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import FieldReason
-from gateway.signals import TRACES
+from gateway.otlp.signals import TRACES
 from tests.support.contracts import NOW_SECONDS, compiler, release_of
 
 MORE: Final = """\

@@ -12,13 +12,13 @@ from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadPolicy
+from gateway.otlp.signals import LOGS, METRICS, TRACES
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import parse
 from gateway.policy.review.changes import Difference, Effect
 from gateway.policy.review.diff import diff
 from gateway.policy.review.explain import explain
-from gateway.signals import LOGS, METRICS, TRACES
 from tests.support.contracts import POLICY, contract, proto
 
 KANNELLE: Final = load_contracts([default_contract()])

@@ -26,7 +26,7 @@ from gateway.app import Gateway
 from gateway.config import Config, Listeners, Local, Outbound, Reload
 from gateway.contracts.load import load
 from gateway.errors import CallReason
-from gateway.receivers.guard import STATUS
+from gateway.receivers.statuses import STATUS
 from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, FakeDelivery, status_of
 from tests.support.proxy import (
     CALL_KINDS,

@@ -1,7 +1,7 @@
-"""Many items of one signal into one request, records of equal resource and scope together.
+"""Items of one signal, joined into one request: the inverse of `split.py`.
 
-The signals' messages have one shape, with one set of numbers (see `gateway/engine/otlp.py`). What is read here are
-tags and lengths; the bytes between them are copied. That takes half the time that message classes take.
+What is read here are tags and lengths; the bytes between them are copied. That takes half the time that message classes
+take.
 """
 
 from __future__ import annotations
@@ -24,11 +24,20 @@ _Key = tuple[bytes, bytes]
 
 
 def join(items: Sequence[bytes]) -> bytes:
-    """The request of all records of these `ResourceLogs`, or `ResourceSpans`, or `ResourceMetrics`.
+    """Return the request of all records of these `ResourceLogs`, or `ResourceSpans`, or `ResourceMetrics`.
 
     Records whose resource, scope and schema URLs are equal stand in one group. Groups stand in the order of their first
     record, and records within one as they came. Never longer than with a group for each item. Expects what a serialiser
-    wrote: fields by their numbers, each singular one once. Raises DecodeError.
+    wrote: fields by their numbers, each singular one once. Raises DecodeError. Of three items
+
+        ResourceLogs{resource: R, scope_logs: [ScopeLogs{scope: S, log_records: [A]}]}
+        ResourceLogs{resource: R, scope_logs: [ScopeLogs{scope: T, log_records: [B]}]}
+        ResourceLogs{resource: R, scope_logs: [ScopeLogs{scope: S, log_records: [C]}]}
+
+    the request holds
+
+        ResourceLogs{resource: R, scope_logs: [ScopeLogs{scope: S, log_records: [A, C]},
+                                               ScopeLogs{scope: T, log_records: [B]}]}
     """
     resources: dict[_Key, dict[_Key, list[bytes]]] = {}
     try:
@@ -40,7 +49,7 @@ def join(items: Sequence[bytes]) -> bytes:
 
 
 def is_joinable(item: bytes) -> bool:
-    """Whether `regroup` takes it."""
+    """Return whether `join` takes an item."""
     try:
         join((item,))
     except DecodeError:
@@ -64,7 +73,7 @@ def _add_item(resources: dict[_Key, dict[_Key, list[bytes]]], item: bytes) -> No
 
 
 def _group(data: bytes, at: int, end: int) -> tuple[_Key, int, int]:
-    """The key of the group between `at` and `end`, and where its scopes or records begin and end."""
+    """Return the key of the group between `at` and `end`, and where its scopes or records begin and end."""
     begin = at
     if at < end and data[at] == _FIRST_TAG:
         at = _content(data, at)[1]
@@ -80,7 +89,7 @@ def _group(data: bytes, at: int, end: int) -> tuple[_Key, int, int]:
 
 
 def _content(data: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the field at `at` begins and ends."""
+    """Return where the content of the field at `at` begins and ends."""
     size = data[at + 1]
     if size < 128:
         return at + 2, at + 2 + size
@@ -91,7 +100,7 @@ def _content(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _long_content(data: bytes, at: int) -> tuple[int, int]:
-    """The same where the length, at `at`, has more bytes than two."""
+    """Do the same where the length, at `at`, has more bytes than two."""
     size = 0
     for index, byte in enumerate(data[at : at + 5]):
         size |= (byte & 127) << 7 * index

@@ -12,8 +12,8 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from gateway.engine.otlp import GROUPS, REPEATED, split
 from gateway.errors import ItemReason, Reason, Refused
+from gateway.otlp.split import MAX_GROUPS, MAX_REPEATED_BYTES, split
 from tests.support.requests import field, group, nested
 
 TEXTS = st.text(max_size=300)
@@ -104,23 +104,27 @@ RECORD = b"\x12\x00"
 @pytest.mark.parametrize(
     ("name", "raw", "reason"),
     [
-        ("resources", field(1, b"") * (GROUPS + 1), ItemReason.TOO_MANY_ITEMS),
-        ("scopes of one resource", field(1, field(2, b"") * (GROUPS + 1)), ItemReason.TOO_MANY_ITEMS),
-        ("scopes of several", (field(1, field(2, b"") * (GROUPS // 2)) * 3), ItemReason.TOO_MANY_ITEMS),
+        ("resources", field(1, b"") * (MAX_GROUPS + 1), ItemReason.TOO_MANY_ITEMS),
+        ("scopes of one resource", field(1, field(2, b"") * (MAX_GROUPS + 1)), ItemReason.TOO_MANY_ITEMS),
+        ("scopes of several", (field(1, field(2, b"") * (MAX_GROUPS // 2)) * 3), ItemReason.TOO_MANY_ITEMS),
         (
             "a resource for many",
-            field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 101)),
+            field(1, field(1, bytes(MAX_REPEATED_BYTES // 100)) + field(2, RECORD * 101)),
             ItemReason.TOO_LARGE,
         ),
-        ("a scope for many", field(1, field(2, field(1, bytes(REPEATED // 100)) + RECORD * 101)), ItemReason.TOO_LARGE),
+        (
+            "a scope for many",
+            field(1, field(2, field(1, bytes(MAX_REPEATED_BYTES // 100)) + RECORD * 101)),
+            ItemReason.TOO_LARGE,
+        ),
         (
             "a schema URL for many",
-            field(1, field(2, RECORD * 101) + field(3, bytes(REPEATED // 100))),
+            field(1, field(2, RECORD * 101) + field(3, bytes(MAX_REPEATED_BYTES // 100))),
             ItemReason.TOO_LARGE,
         ),
         (
             "two of half as much",
-            field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 51)) * 2,
+            field(1, field(1, bytes(MAX_REPEATED_BYTES // 100)) + field(2, RECORD * 51)) * 2,
             ItemReason.TOO_LARGE,
         ),
     ],
@@ -135,8 +139,8 @@ def test_too_much_is_refused_before_the_first_item(name: str, raw: bytes, reason
     ("name", "raw", "count"),
     [
         ("nothing", b"", 0),
-        ("groups", field(1, field(2, b"")) * GROUPS, 0),
-        ("a resource for many", field(1, field(1, bytes(REPEATED // 100)) + field(2, RECORD * 100)), 100),
+        ("groups", field(1, field(2, b"")) * MAX_GROUPS, 0),
+        ("a resource for many", field(1, field(1, bytes(MAX_REPEATED_BYTES // 100)) + field(2, RECORD * 100)), 100),
         ("many records", field(1, field(2, RECORD * 20_000)), 20_000),
     ],
 )

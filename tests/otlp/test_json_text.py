@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ItemReason, Refused
-from gateway.receivers.hints import Unlike
-from gateway.receivers.json_text import MAX_NESTING, JsonText, number
+from gateway.otlp.hints import UnexpectedJson
+from gateway.otlp.json_text import MAX_NESTING, JsonText, number
 
 
 def taken(raw: bytes, read: Callable[[JsonText], Any] = JsonText.skip) -> Any:
@@ -136,7 +136,7 @@ def test_a_name_that_two_keys_stand_for_comes_once() -> None:
 
     assert taken(b'{"aB": 1, "c": 2}', read) == [("a_b", 1), ("c", 2)]
     for raw in (b'{"aB": 1, "a_b": 2}', b'{"a_b": 1, "c": 2, "aB": 3}'):
-        with pytest.raises(Unlike, match=r"^DUPLICATE_KEY$"):
+        with pytest.raises(UnexpectedJson, match=r"^DUPLICATE_KEY$"):
             taken(raw, read)
 
 

@@ -19,9 +19,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.errors import ItemReason, Refused
-from gateway.receivers.hints import HEXADECIMAL
-from gateway.receivers.otlp_json import DEEPEST, REQUESTS, parse
-from gateway.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
+from gateway.otlp.hints import HEXADECIMAL_FIELDS
+from gateway.otlp.json_request import MAX_MESSAGE_DEPTH, parse
+from gateway.otlp.messages import REQUESTS
+from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 
 ROOTS: Final = {LOGS: ("resourceLogs", "scopeLogs", "logRecords"), TRACES: ("resourceSpans", "scopeSpans", "spans")}
 
@@ -215,7 +216,7 @@ def nested(depth: int) -> bytes:
 
 
 DEEP: Final = {
-    "one too many": nested(DEEPEST + 1),
+    "one too many": nested(MAX_MESSAGE_DEPTH + 1),
     "lists": b"[" * 10_000,
     "lists that nobody reads": b'{"unknown": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
     "objects": b'{"a":' * 10_000,
@@ -231,7 +232,7 @@ def test_what_nests_too_deep_is_refused(raw: bytes) -> None:
 
 
 def test_what_nests_as_deep_as_protobuf_allows_is_read() -> None:
-    assert len(read(LOGS, nested(DEEPEST)).resource_logs) == 1
+    assert len(read(LOGS, nested(MAX_MESSAGE_DEPTH)).resource_logs) == 1
 
 
 def test_a_hundred_thousand_keys_are_nothing() -> None:
@@ -293,7 +294,7 @@ def hexadecimal(held: Any) -> Any:
 
 def _written(key: str, held: Any) -> Any:
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
-    return base64.b64decode(held).hex() if snake in HEXADECIMAL else hexadecimal(held)
+    return base64.b64decode(held).hex() if snake in HEXADECIMAL_FIELDS else hexadecimal(held)
 
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)

@@ -15,7 +15,7 @@ from gateway.errors import CallReason, ItemReason, Reason, Refused, Retryable
 from gateway.model import Category, Facts, FieldPath, OutboxEntry, Release, Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
-from gateway.receivers.intake import MOST, Asked, Batch, Intake
+from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, BatchOutcome, ItemPipeline, ResolvedItem
 from gateway.telemetry import Counts
 from tests.support.processes import PACKER, TIMEOUT_SECONDS
 
@@ -71,17 +71,17 @@ class Case:
         self.flow: Any = flow or Flow()
         self.kept = Kept()
         self.counts = Counts()
-        self.intake = Intake(Decider(NoDirectory(), Offload()), self.kept, PACKER, self.counts)
+        self.pipeline = ItemPipeline(Decider(NoDirectory(), Offload()), self.kept, PACKER, self.counts)
 
-    def resolve(self, raw: bytes) -> Asked:
+    def resolve(self, raw: bytes) -> ResolvedItem:
         if not raw:
             raise Refused(ItemReason.UNKNOWN_FLOW)
-        return Asked(self.flow, raw)
+        return ResolvedItem(self.flow, raw)
 
 
 async def test_one_item_goes_at_once() -> None:
     case = Case()
-    assert len((await case.intake.one(case.resolve, b"x")).verdicts) == 2
+    assert len((await case.pipeline.take_one(case, b"x")).verdicts) == 2
     assert [len(batch) for batch in case.kept.accepted] == [2]
 
 
@@ -89,15 +89,15 @@ async def test_one_item_goes_at_once() -> None:
 async def test_one_bad_item_is_refused(raw: bytes, reason: Reason) -> None:
     case = Case()
     with pytest.raises(Refused) as caught:
-        await case.intake.one(case.resolve, raw)
+        await case.pipeline.take_one(case, raw)
     assert caught.value.reason is reason
     assert case.kept.accepted == []
 
 
 async def test_many_items_go_together_and_each_has_its_fate() -> None:
     case = Case()
-    batch = await case.intake.many(case.resolve, [b"x", BAD, PRIVATE, b"", b"y", PRIVATE])
-    assert batch == Batch(
+    batch = await case.pipeline.take_many(case, [b"x", BAD, PRIVATE, b"", b"y", PRIVATE])
+    assert batch == BatchOutcome(
         accepted=4, rejected=[(1, ItemReason.TOO_DEEP), (3, ItemReason.UNKNOWN_FLOW)], withheld=[2, 5]
     )
     assert [[entry.release.payload for entry in sent] for sent in case.kept.accepted] == [
@@ -105,10 +105,10 @@ async def test_many_items_go_together_and_each_has_its_fate() -> None:
     ]
 
 
-@pytest.mark.parametrize("raws", [[], [BAD], [BAD] * MOST])
+@pytest.mark.parametrize("raws", [[], [BAD], [BAD] * MAX_CALL_ITEMS])
 async def test_nothing_to_deliver_is_not_delivered(raws: list[bytes]) -> None:
     case = Case()
-    batch = await case.intake.many(case.resolve, raws)
+    batch = await case.pipeline.take_many(case, raws)
     assert (batch.accepted, len(batch.rejected)) == (0, len(raws))
     assert case.kept.accepted == []
 
@@ -116,39 +116,39 @@ async def test_nothing_to_deliver_is_not_delivered(raws: list[bytes]) -> None:
 @pytest.mark.parametrize("raw", [b"x", BAD, PRIVATE])
 async def test_up_to_the_bound_many_are_taken_and_one_more_takes_none(raw: bytes) -> None:
     case = Case()
-    batch = await case.intake.many(case.resolve, [raw] * MOST)
-    assert batch.count == MOST
+    batch = await case.pipeline.take_many(case, [raw] * MAX_CALL_ITEMS)
+    assert batch.count == MAX_CALL_ITEMS
     case.kept.accepted.clear()
     with pytest.raises(Refused) as caught:
-        await case.intake.many(case.resolve, itertools.repeat(raw))
+        await case.pipeline.take_many(case, itertools.repeat(raw))
     assert caught.value.reason is ItemReason.TOO_MANY_ITEMS
     assert case.kept.accepted == []
-    assert case.flow.decided - MOST + CHUNK_BYTES // ITEM_BYTES >= MOST
+    assert case.flow.decided - MAX_CALL_ITEMS + CHUNK_BYTES // ITEM_BYTES >= MAX_CALL_ITEMS
 
 
 async def test_a_stream_may_be_longer_but_not_all_wrong() -> None:
-    case, batch = Case(), Batch()
+    case, batch = Case(), BatchOutcome()
     for raw in (b"x", PRIVATE, BAD):
-        for _ in range(MOST):
-            await case.intake.add(batch, case.resolve, raw)
-    await case.intake.add(batch, case.resolve, b"x")
-    assert (batch.accepted, len(batch.rejected)) == (2 * MOST + 1, MOST)
+        for _ in range(MAX_CALL_ITEMS):
+            await case.pipeline.add(batch, case, raw)
+    await case.pipeline.add(batch, case, b"x")
+    assert (batch.accepted, len(batch.rejected)) == (2 * MAX_CALL_ITEMS + 1, MAX_CALL_ITEMS)
     with pytest.raises(Refused) as caught:
-        await case.intake.add(batch, case.resolve, BAD)
+        await case.pipeline.add(batch, case, BAD)
     assert caught.value.reason is ItemReason.TOO_MANY_ITEMS
 
 
 async def test_an_answer_names_no_more_withheld_items_than_fit() -> None:
-    case, batch = Case(), Batch()
-    for _ in range(MOST + 1):
-        await case.intake.add(batch, case.resolve, PRIVATE)
-    assert batch == Batch(accepted=MOST + 1, withheld=list(range(MOST)))
+    case, batch = Case(), BatchOutcome()
+    for _ in range(MAX_CALL_ITEMS + 1):
+        await case.pipeline.add(batch, case, PRIVATE)
+    assert batch == BatchOutcome(accepted=MAX_CALL_ITEMS + 1, withheld=list(range(MAX_CALL_ITEMS)))
 
 
 @pytest.mark.parametrize("raw", [b"x", bytes(1000)])
 async def test_a_long_call_lets_others_have_their_turn(raw: bytes) -> None:
     case, turns = Case(), 0
-    calling = asyncio.create_task(case.intake.many(case.resolve, [raw] * (20 * CHUNK_BYTES // (len(raw) + ITEM_BYTES))))
+    calling = asyncio.create_task(case.pipeline.take_many(case, [raw] * (20 * CHUNK_BYTES // (len(raw) + ITEM_BYTES))))
     while not calling.done():
         turns += 1
         await asyncio.sleep(0)
@@ -169,7 +169,7 @@ class Threaded(Flow):
 
 async def test_a_large_item_does_not_keep_others_from_their_turn() -> None:
     case = Case(Threaded())
-    calling = asyncio.create_task(case.intake.one(case.resolve, bytes(COSTLY_BYTES)))
+    calling = asyncio.create_task(case.pipeline.take_one(case, bytes(COSTLY_BYTES)))
     await asyncio.sleep(0)  # its first turn
     case.flow.may.set()
     assert len((await calling).verdicts) == 2
@@ -179,7 +179,7 @@ async def test_a_large_item_does_not_keep_others_from_their_turn() -> None:
 async def test_a_refusal_is_one_wherever_it_was_decided(raw: bytes) -> None:
     case = Case()
     with pytest.raises(Refused) as caught:
-        await case.intake.one(case.resolve, raw)
+        await case.pipeline.take_one(case, raw)
     assert caught.value.reason is ItemReason.TOO_DEEP
 
 
@@ -197,17 +197,17 @@ class Away:
 
 async def test_without_the_directory_nothing_goes() -> None:
     case = Case()
-    intake = Intake(Decider(Away(), Offload()), case.kept, PACKER)
+    pipeline = ItemPipeline(Decider(Away(), Offload()), case.kept, PACKER)
     with pytest.raises(Retryable):
-        await intake.one(case.resolve, b"x")
+        await pipeline.take_one(case, b"x")
     with pytest.raises(Retryable):
-        await intake.many(case.resolve, [b"x"])
+        await pipeline.take_many(case, [b"x"])
     assert case.kept.accepted == []
 
 
 async def test_each_item_is_counted_once() -> None:
     case = Case()
-    await case.intake.many(case.resolve, [b"x", BAD, b"", PRIVATE, b"y"])
+    await case.pipeline.take_many(case, [b"x", BAD, b"", PRIVATE, b"y"])
     assert case.counts.items == {
         ("a.Type", "accepted", ""): 3,
         ("a.Type", "rejected", ItemReason.TOO_DEEP): 1,
@@ -224,6 +224,6 @@ async def test_each_item_is_counted_once() -> None:
     assert total > 0
 
 
-def test_what_is_asked_of_an_item_is_not_shown() -> None:
-    shown = repr(Asked(cast(Any, None), b"ada@acme.example", "by ada"))
+def test_an_item_is_not_shown() -> None:
+    shown = repr(ResolvedItem(cast(Any, None), b"ada@acme.example", "by ada"))
     assert "ada" not in shown

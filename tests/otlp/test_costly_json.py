@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 from gateway.errors import Refused
-from gateway.receivers.otlp_json import parse
-from gateway.signals import LOGS, METRICS, Signal
+from gateway.otlp.json_request import parse
+from gateway.otlp.signals import LOGS, METRICS, Signal
 from tests.receivers.gil_time import MAX_MESSAGE_BYTES, MB, assert_within_limits
 
 Make = Callable[[int], bytes]

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.errors import ItemReason, Refused
 
-HEXADECIMAL: Final = frozenset({"trace_id", "span_id", "parent_span_id"})
+HEXADECIMAL_FIELDS: Final = frozenset({"trace_id", "span_id", "parent_span_id"})
 """The fields of bytes that OTLP doesn't write as base64."""
 
 
@@ -48,7 +48,7 @@ class Hint(StrEnum):
     NOT_A_SCALAR = "one value is wanted where an object or a list stands"
 
 
-class Unlike(ValueError):
+class UnexpectedJson(ValueError):
     """A value that isn't as OTLP has it."""
 
     def __init__(self, hint: Hint) -> None:
@@ -56,7 +56,7 @@ class Unlike(ValueError):
         self.hint = hint
 
 
-class Hinted(Refused):
+class MalformedBody(Refused):
     """A body that is malformed, in a way that can be told."""
 
     def __init__(self, hint: Hint) -> None:
@@ -64,7 +64,7 @@ class Hinted(Refused):
         self.hint = hint
 
 
-_OF_TYPE: Final[Mapping[int, Hint]] = {
+_HINTS_BY_TYPE: Final[Mapping[int, Hint]] = {
     FieldDescriptor.TYPE_STRING: Hint.NOT_A_STRING,
     FieldDescriptor.TYPE_BYTES: Hint.NOT_BASE64,
     FieldDescriptor.TYPE_BOOL: Hint.NOT_A_BOOLEAN,
@@ -72,13 +72,15 @@ _OF_TYPE: Final[Mapping[int, Hint]] = {
 }
 
 
-def of_field(field: FieldDescriptor) -> Hint:
-    """What is said of a value that isn't one of a field's."""
-    return Hint.ID_NOT_HEXADECIMAL if field.name in HEXADECIMAL else _OF_TYPE.get(field.type, Hint.NOT_A_NUMBER)
+def hint_of_field(field: FieldDescriptor) -> Hint:
+    """Return what is said of a value that isn't one of a field's."""
+    if field.name in HEXADECIMAL_FIELDS:
+        return Hint.ID_NOT_HEXADECIMAL
+    return _HINTS_BY_TYPE.get(field.type, Hint.NOT_A_NUMBER)
 
 
-def of_protobuf(raw: bytes) -> Hint:
-    """What is said of a body that isn't the protobuf that its head promises, by how it begins."""
+def hint_of_protobuf(raw: bytes) -> Hint:
+    """Return what is said of a body that isn't the protobuf that its head promises, by how it begins."""
     if raw.startswith(b"\x1f\x8b"):
         return Hint.GZIP
     # No field has the number 0.
@@ -87,6 +89,6 @@ def of_protobuf(raw: bytes) -> Hint:
     return Hint.JSON if raw.lstrip()[:1] in (b"{", b"[") else Hint.NOT_PROTOBUF
 
 
-def of_text(raw: bytes) -> Hint:
-    """The same of a body that isn't UTF-8, or begins with a byte order mark."""
+def hint_of_text(raw: bytes) -> Hint:
+    """Return what is said of a body that isn't UTF-8, or begins with a byte order mark."""
     return Hint.GZIP if raw.startswith(b"\x1f\x8b") else Hint.NOT_UTF_8

@@ -1,4 +1,4 @@
-"""A stream's way to delivery."""
+"""Entries of a stream before their delivery."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import CallReason, Retryable
 from gateway.model import OutboxEntry, Release
-from gateway.receivers.lane import AHEAD, AHEAD_BYTES, Lane
+from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING_ENTRIES, BackpressureBuffer
 
 
 def numbered(number: int, size: int = 0) -> OutboxEntry:
@@ -41,14 +41,14 @@ async def turns() -> None:
 
 async def test_what_comes_meanwhile_is_the_next_batch_in_order() -> None:
     recipient = Recipient()
-    lane = Lane(recipient.deliver)
-    running = asyncio.create_task(lane.run())
-    await lane.put([numbered(0)])
+    buffer = BackpressureBuffer(recipient.deliver)
+    running = asyncio.create_task(buffer.run())
+    await buffer.put([numbered(0)])
     await recipient.came.wait()
     for number in range(1, 6):
-        await lane.put([numbered(number), numbered(number)])
-    await lane.put([])
-    lane.end()
+        await buffer.put([numbered(number), numbered(number)])
+    await buffer.put([])
+    buffer.end()
     recipient.may.set()
     await running
     assert [len(batch) for batch in recipient.batches] == [1, 10]
@@ -57,44 +57,51 @@ async def test_what_comes_meanwhile_is_the_next_batch_in_order() -> None:
 
 async def test_nothing_is_delivered_as_nothing() -> None:
     recipient = Recipient()
-    lane = Lane(recipient.deliver)
-    await lane.put([])
-    lane.end()
-    await lane.run()
+    buffer = BackpressureBuffer(recipient.deliver)
+    await buffer.put([])
+    buffer.end()
+    await buffer.run()
     assert recipient.batches == []
 
 
 async def test_nobody_waits_for_the_end_to_be_delivered() -> None:
     recipient = Recipient()
     recipient.may.set()
-    lane = Lane(recipient.deliver)
-    running = asyncio.create_task(lane.run())
+    buffer = BackpressureBuffer(recipient.deliver)
+    running = asyncio.create_task(buffer.run())
     for number in range(3):
         recipient.came.clear()
-        await lane.put([numbered(number)])
+        await buffer.put([numbered(number)])
         await recipient.came.wait()
-    lane.end()
+    buffer.end()
     await running
     assert recipient.numbers == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
-    ("size", "room"), [(0, AHEAD), (1, AHEAD), (AHEAD_BYTES // 4, 4), (AHEAD_BYTES // 4 + 1, 4), (2 * AHEAD_BYTES, 1)]
+    ("size", "room"),
+    [
+        (0, MAX_WAITING_ENTRIES),
+        (1, MAX_WAITING_ENTRIES),
+        (MAX_WAITING_BYTES // 4, 4),
+        (MAX_WAITING_BYTES // 4 + 1, 4),
+        (2 * MAX_WAITING_BYTES, 1),
+    ],
 )
 async def test_the_sender_waits_when_enough_waits(size: int, room: int) -> None:
     recipient = Recipient()
-    lane = Lane(recipient.deliver)
-    running = asyncio.create_task(lane.run())
-    await lane.put([numbered(0)])
+    buffer = BackpressureBuffer(recipient.deliver)
+    running = asyncio.create_task(buffer.run())
+    await buffer.put([numbered(0)])
     await recipient.came.wait()
     for number in range(1, room):
-        await lane.put([numbered(number, size)])
-    last = asyncio.create_task(lane.put([numbered(room, size)]))
+        await buffer.put([numbered(number, size)])
+    last = asyncio.create_task(buffer.put([numbered(room, size)]))
     await turns()
     assert not last.done()
     recipient.may.set()
     await last
-    lane.end()
+    buffer.end()
     await running
     assert recipient.numbers == list(range(room + 1))
 
@@ -103,7 +110,7 @@ async def test_a_failure_ends_it() -> None:
     async def fail(batch: list[OutboxEntry]) -> None:
         raise Retryable(CallReason.UNAVAILABLE)
 
-    lane = Lane(fail)
-    await lane.put([numbered(0)])
+    buffer = BackpressureBuffer(fail)
+    await buffer.put([numbered(0)])
     with pytest.raises(Retryable):
-        await lane.run()
+        await buffer.run()

@@ -23,7 +23,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
-from gateway.exporters.otlp.join import is_joinable, join
+from gateway.otlp.join import is_joinable, join
 
 Key = tuple[bytes | None, str]
 Groups = dict[Key, dict[Key, list[bytes]]]

@@ -1,4 +1,4 @@
-"""A stream's way to delivery: in order, a batch at a time, and no faster than the recipients."""
+"""Entries of a stream before their delivery: in order, a batch at a time, and no faster than the recipients."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from typing import Final
 
 from gateway.model import OutboxEntry
 
-AHEAD: Final = 1024
+MAX_WAITING_ENTRIES: Final = 1024
 """Entries of one stream that may wait while others are being delivered; then the stream's sender waits."""
 
-AHEAD_BYTES: Final = 4 * 1024 * 1024
+MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """And the bytes of their payloads."""
 
 
-class Lane:
-    """What is put in while a batch is being delivered becomes the next one."""
+class BackpressureBuffer:
+    """What is put in while a batch is being delivered becomes the next one.
+
+    With one entry a message, while the recipients take long for the first:
+
+        put(A) → [A] is being delivered
+        put(B), put(C) → B and C wait
+        A is delivered → [B, C] is being delivered
+        put(D) … until as much waits as may: `put` returns when the next delivery begins
+    """
 
     def __init__(self, deliver: Callable[[list[OutboxEntry]], Awaitable[None]]) -> None:
         self._deliver = deliver
@@ -24,21 +32,21 @@ class Lane:
         self._bytes = 0
         self._ended = False
         self._work = asyncio.Event()
-        self._room = asyncio.Event()
+        self._capacity = asyncio.Event()
 
     async def put(self, entries: Sequence[OutboxEntry]) -> None:
-        """Have entries delivered; returns when more may come."""
+        """Have entries delivered; return when more may come."""
         if not entries:
             return
         self._waiting += entries
         self._bytes += sum(len(entry.release.payload) for entry in entries)
         self._work.set()
-        if len(self._waiting) >= AHEAD or self._bytes >= AHEAD_BYTES:
-            self._room.clear()
-            await self._room.wait()
+        if len(self._waiting) >= MAX_WAITING_ENTRIES or self._bytes >= MAX_WAITING_BYTES:
+            self._capacity.clear()
+            await self._capacity.wait()
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Note that nothing more comes."""
         self._ended = True
         self._work.set()
 
@@ -51,5 +59,5 @@ class Lane:
                 return
             if not self._ended:
                 self._work.clear()
-            self._room.set()
+            self._capacity.set()
             await self._deliver(batch)

@@ -16,7 +16,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed la
 from typing import Final
 
 from gateway.errors import ItemReason, Refused
-from gateway.receivers.hints import Hint, Unlike
+from gateway.otlp.hints import Hint, UnexpectedJson
 
 MAX_NESTING: Final = 256
 """Objects and lists in one another, at most, in a value that nobody asks for."""
@@ -26,8 +26,8 @@ _KEY: Final = re.compile(r'"([^"\\\x00-\x1f]*+)"[ \t\n\r]*+:[ \t\n\r]*+').match
 _COLON: Final = re.compile(r"[ \t\n\r]*+:[ \t\n\r]*+").match
 _AFTER: Final = re.compile(r"[ \t\n\r]*+([,}\]])[ \t\n\r]*+").match
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*+)((?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?)").match
-_WORDS: Final = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
-_NAMES: Final[Mapping[str, str]] = {}
+_LITERALS: Final = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
+_NO_NAMES: Final[Mapping[str, str]] = {}
 
 Scalar = str | int | float | bool | None
 
@@ -35,8 +35,8 @@ Scalar = str | int | float | bool | None
 class JsonText:
     """A text, and how far it is read: up to a value, or behind one.
 
-    All methods raise ValueError or IndexError for what isn't JSON, Unlike for what isn't what was asked for, Refused
-    for what nests too deep.
+    All methods raise ValueError or IndexError for what isn't JSON, UnexpectedJson for what isn't what was asked for,
+    Refused for what nests too deep.
     """
 
     __slots__ = ("_at", "_text")
@@ -47,7 +47,7 @@ class JsonText:
         self._at = _space(self._text, 0)
 
     def begins(self, start: str) -> bool:
-        """Whether the rest begins with that."""
+        """Return whether the rest begins with that."""
         return self._text.startswith(start, self._at)
 
     def end(self) -> None:
@@ -55,20 +55,20 @@ class JsonText:
         if _space(self._text, self._at) != len(self._text):
             raise ValueError
 
-    def members(self, names: Mapping[str, str] = _NAMES) -> Iterator[str]:
+    def members(self, names: Mapping[str, str] = _NO_NAMES) -> Iterator[str]:
         """Yield the keys of an object, by the names that they stand for.
 
         Who iterates reads each one's value before the next.
         """
         if not self._opens("{", "}", Hint.NOT_AN_OBJECT):
             return
-        seen: set[str] = set()
+        names_read: set[str] = set()
         while True:
             key = self._key()
             name = names.get(key, key)
-            if name in seen:
-                raise Unlike(Hint.DUPLICATE_KEY)
-            seen.add(name)
+            if name in names_read:
+                raise UnexpectedJson(Hint.DUPLICATE_KEY)
+            names_read.add(name)
             yield name
             if not self._goes_on("}"):
                 return
@@ -87,8 +87,8 @@ class JsonText:
             return self._string()
         if first in "[{":
             self._wrong(Hint.NOT_A_SCALAR)
-        if first in _WORDS:
-            word, value = _WORDS[first]
+        if first in _LITERALS:
+            word, value = _LITERALS[first]
             if not self._takes(word):
                 raise ValueError
             return value
@@ -163,22 +163,22 @@ class JsonText:
         return True
 
     def _wrong(self, hint: Hint) -> None:
-        """Something else is asked for than is here.
-
-        What nests too deep is said to, whatever it is, and what is no JSON too.
-        """
+        """Raise UnexpectedJson for the value that is here, unless it nests too deep, or is no JSON."""
         self.skip()
-        raise Unlike(hint)
+        raise UnexpectedJson(hint)
 
 
 def number(text: str) -> int | float | None:
-    """The number that a text is, as JSON writes it; None if it is none. Raises ValueError for one that is too large."""
+    """Return the number that a text is, as JSON writes it; None if it is none.
+
+    Raises ValueError for one that is too large.
+    """
     found = _NUMBER(text)
     return None if found is None or found.end() != len(text) else _value(found)
 
 
 def _value(found: re.Match[str]) -> int | float:
-    """Of a whole number with more than 4,300 digits Python itself says that it is too large."""
+    """Return a number. Of a whole one with more than 4,300 digits Python itself says that it is too large."""
     value = float(found[0]) if found[1] else int(found[0])
     if value in (math.inf, -math.inf):
         raise ValueError
