@@ -10,43 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
-from google.protobuf import json_format
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from gateway import rfc3339
+from gateway.cli.message_sizes import Size, sizes
 from gateway.cli.output import console, plural
 from gateway.delivery.outbox.admin import Deletion, QueueStats
 from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.delivery.outbox.stored_entry import StoredEntry
+from gateway.exporters.proto_json import proto_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-
-_FIXED: Final[Mapping[int, int]] = {
-    FieldDescriptor.TYPE_BOOL: 1,
-    FieldDescriptor.TYPE_DOUBLE: 8,
-    FieldDescriptor.TYPE_FIXED64: 8,
-    FieldDescriptor.TYPE_SFIXED64: 8,
-    FieldDescriptor.TYPE_FLOAT: 4,
-    FieldDescriptor.TYPE_FIXED32: 4,
-    FieldDescriptor.TYPE_SFIXED32: 4,
-}
-_ZIGZAG: Final = (FieldDescriptor.TYPE_SINT32, FieldDescriptor.TYPE_SINT64)
-
-
-Scalar = str | bytes | float
-"""A field's value that is no message; Python's `float` stands for numbers and truth values too."""
-
-
-class Size(msgspec.Struct, frozen=True):
-    """A field of a message: its path, with `[*]` for list indices and map keys, how many values, and their bytes as protobuf has them."""
-
-    path: str
-    count: int
-    bytes: int
 
 
 # As text.
@@ -137,20 +114,15 @@ class EntryDetails(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, entry: StoredEntry, message: Message | None, *, values: bool) -> EntryDetails:
-        """Return what is told of an entry, and of its message if that can be read."""
+        """Return the details of an entry, and of its message if that can be read."""
         if message is None:
             return cls(entry, [])
-        pool = message.DESCRIPTOR.file.pool
-        return cls(
-            entry,
-            sizes(message),
-            json_format.MessageToDict(message, descriptor_pool=pool) if values else None,  # type: ignore[arg-type]  # types-protobuf: upb's pool
-        )
+        return cls(entry, sizes(message), proto_json(message) if values else None)
 
     def record(self) -> Mapping[str, object]:
         """Return it for JSON; `message` is there only where values were asked for."""
-        told = {**entry_summary(self.entry), "fields": self.fields}
-        return told if self.values is None else {**told, "message": self.values}
+        record = {**entry_summary(self.entry), "fields": self.fields}
+        return record if self.values is None else {**record, "message": self.values}
 
     def print(self) -> None:
         """Print it as text."""
@@ -200,49 +172,6 @@ def entry_summary(entry: StoredEntry) -> Mapping[str, object]:
         "plan": entry.plan,
     }
     return {name: value for name, value in summary.items() if value is not None}
-
-
-def sizes(message: Message) -> list[Size]:
-    """Return the fields of a message that hold something, in the order of their paths."""
-    found: dict[str, list[int]] = {}
-    for path, size in _leaves(message, ""):
-        found.setdefault(path, []).append(size)
-    return [Size(path, len(each), sum(each)) for path, each in sorted(found.items())]
-
-
-def _leaves(message: Message, above: str) -> Iterator[tuple[str, int]]:
-    for field, held in message.ListFields():
-        path = f"{above}{field.name}"
-        entry = field.message_type
-        if entry is not None and entry.GetOptions().map_entry:
-            keys, values = entry.fields_by_name["key"], entry.fields_by_name["value"]
-            for key in held:
-                yield f"{path}[*] (key)", _size(keys, key)
-                yield from _below(values, held[key], f"{path}[*]")
-        elif field.is_repeated:
-            for value in held:
-                yield from _below(field, value, f"{path}[*]")
-        else:
-            yield from _below(field, held, path)
-
-
-def _below(field: FieldDescriptor, value: Message | Scalar, path: str) -> Iterator[tuple[str, int]]:
-    if isinstance(value, Message):
-        yield from _leaves(value, f"{path}.")
-    else:
-        yield path, _size(field, value)
-
-
-def _size(field: FieldDescriptor, value: Scalar) -> int:
-    """Return the bytes of a value: https://protobuf.dev/programming-guides/encoding/."""
-    if isinstance(value, str | bytes):
-        return len(value if isinstance(value, bytes) else value.encode(errors="surrogatepass"))
-    if field.type in _FIXED:
-        return _FIXED[field.type]
-    number = int(value)
-    if field.type in _ZIGZAG:
-        number = number * 2 if number >= 0 else -number * 2 - 1
-    return max(1, -(-(number % 2**64).bit_length() // 7))
 
 
 def moment(time_ns: int) -> str:

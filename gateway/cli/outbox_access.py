@@ -1,4 +1,4 @@
-"""The outbox of a configured gateway in an operator's hands: what is chosen, what is done to it, and what is said of it."""
+"""A gateway's outbox in an operator's hands: what is chosen, what is done to it, and what is said of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gateway.delivery.outbox.stored_entry import EntryFilter, StoredEntry
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of entries: how many, and how many more that were on a lease; `missing` are IDs that weren't there."""
+    """What became of entries: how many, how many more on a lease, and how many IDs weren't there."""
 
     done: int
     leased: int

@@ -1,4 +1,4 @@
-"""What the commands of `outbox` and `deadletters` take: whose outbox, and which entries. Nothing heavy is imported here."""
+"""What `outbox` and `deadletters` take: whose outbox, and which entries. Nothing heavy is imported here."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class DeliveryAttempt:
     def _without_erased(
         self, sent: Sequence[Leased], entries: Sequence[OutboxEntry]
     ) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
-        """Return all but what was erased since it was leased: it is gone from the outbox already, and its lease is nacked."""
+        """Return all but what was erased since: that is gone from the outbox already, and its lease is nacked."""
         gone = self._deps.outbox.erased(leased.id for leased in sent)
         pairs = [(leased, entry) for leased, entry in zip(sent, entries, strict=True) if leased.id not in gone]
         return [leased for leased, _ in pairs], [entry for _, entry in pairs]
@@ -153,7 +153,7 @@ class DeliveryAttempt:
         ]
 
     def _decision(self, leased: Leased, verdict: Verdict | Exception) -> OutboxEntry | Reason | None:
-        """Return an item's entry, or why it may not leave; None where that can't be decided now: the others are sent."""
+        """Return an item's entry, or why it may not leave; None where that can't be decided now."""
         match verdict:
             case Release():
                 return OutboxEntry(verdict, leased.key, leased.fingerprint, leased.received_ns)

@@ -36,8 +36,8 @@ class OutboxDispatcher:
     def replace(self, exporters: Mapping[str, Exporter], redecider: DecidesAgain) -> None:
         """Deliver by these exporters, and decide by `redecider`, from this moment on.
 
-        Where either is another one for a destination, nothing more leaves by the old: its worker is retired, and the next
-        begins once it has ended. Exporters that are no longer among them are closed once no worker has them.
+        Where either is another one for a destination, nothing more leaves by the old: its worker is retired, and the
+        next begins once it has ended. Exporters that are no longer among them are closed once no worker has them.
         """
         deps = msgspec.structs.replace(self._deps, redecider=redecider)
         gone = {
@@ -101,7 +101,7 @@ class OutboxDispatcher:
         await asyncio.gather(*(worker.wait_idle() for worker in self._workers.values()))
 
     async def close(self, within: float = 10.0) -> None:
-        """Take no more, send for `within` seconds at most, then close exporters, for as long at most, and the outbox."""
+        """Take no more, send for `within` seconds, close exporters for as long again, and close the outbox."""
         self._closed = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self.idle(), within)

@@ -1,4 +1,4 @@
-"""Keyed hashes: all that derives from a caller leaves the gateway as one of these, and only whoever holds the secret can make them."""
+"""Keyed hashes: all that derives from a caller leaves as one of these, and only who has the secret can make them."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Retention:
                 log.info("%s: %d files were older than the retention", name, gone)
 
     async def _apply_to_destination(self, name: str) -> None:
-        """Dead-letter and delete what is too old for a destination; one that the policy no longer names has `max_age`."""
+        """Dead-letter and delete what is too old; a destination that the policy no longer names has `max_age`."""
         now, known = self._deps.clock.now_ns(), self._flows().compiler.policy.destinations.get(name)
         retention = self._max_age if known is None else known.retention
         self._dead_lettered(

@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from kannelle.privacy.v1 import analytics_pb2
 
 from gateway.cli import main
-from gateway.cli.entry_table import age, moment, sizes
+from gateway.cli.entry_table import age, moment
+from gateway.cli.message_sizes import sizes
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release

@@ -39,11 +39,11 @@ from gateway.errors import BadConfig
 
 WIPE_TRIES: Final = 20
 WIPE_PAUSE_SECONDS: Final = 0.1
-"""How often, and how long apart, it is tried to empty the log of what was deleted: who reads at that moment keeps it."""
+"""How often, and how long apart, the log of what was deleted is emptied: who reads at that moment keeps it."""
 
 
 class QueueStats(msgspec.Struct, frozen=True):
-    """What is stored for one destination: how many, their bytes, and when the oldest item was received, 0 without one."""
+    """What is stored for one destination: how many, their bytes, when the oldest item was received (or 0)."""
 
     destination: str
     items: int

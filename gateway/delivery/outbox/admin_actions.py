@@ -1,4 +1,4 @@
-"""What an operator does with stored entries: which are picked, and what becomes of them. See `admin.py` for the steps."""
+"""What an operator does with stored entries: which are picked, what becomes of them. See `admin.py` for steps."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ RECENT_KEYS: Final = 20_000
 
 BUCKET_SHIFT_BITS: Final = 22
 BUCKETS: Final = 1 << (32 - BUCKET_SHIFT_BITS)
-"""Rows of neighbours that they are moved into, by the highest of a key's first 32 bits, read with the lowest byte first."""
+"""Rows of neighbours that they are moved into, by the highest bits of a key's first 32, read as little-endian."""
 
 FILTER_BYTE_MASK: Final = (1 << 20) - 1
 """A filter is a megabyte: of a key's first 32 bits, the lowest 3 choose the bit, the next 20 the byte."""
@@ -42,7 +42,7 @@ _decode: Final = msgspec.msgpack.Decoder(dict[bytes, bytes]).decode
 
 
 class DedupTable:
-    """Keys with the fingerprints of the items that they came for; without one, a key can't come again and isn't kept."""
+    """Keys with the fingerprints of their items; a key without one can't come again, and isn't kept."""
 
     def __init__(self, connection: sqlite3.Connection, remember_ns: int) -> None:
         """Each is known for `remember_ns` nanoseconds at least, unless more than `MAX_TABLE_KEYS` come in that time."""

@@ -129,7 +129,7 @@ class OutboxFile:
             raise
 
     def _finish(self) -> str:
-        """Put a complete new file in the place of the damaged one, if there is one. Return the damaged one's new name."""
+        """Put a complete new file, if there is one, in the damaged one's place. Return the damaged one's new name."""
         complete = self._quarantine_path("salvaged")
         if not complete.exists():
             return ""

@@ -60,7 +60,7 @@ class Outbox(Protocol):
         ...
 
     async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
-        """Lease what is due, oldest first, until it is acked, deferred or dead-lettered; an entry beyond the bounds alone."""
+        """Lease what is due, oldest first, until it is acked, deferred or dead-lettered; a larger entry alone."""
         ...
 
     async def ack(self, ids: Iterable[int]) -> None:

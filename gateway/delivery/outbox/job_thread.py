@@ -26,7 +26,7 @@ MAX_GROUP_BYTES: Final = 16 * 1024 * 1024
 """Bytes that the jobs of one commit store, apart from its last job's."""
 
 RETRY_SECONDS: Final = 1.0
-"""How often the thread looks at the file where nothing happens, and tries again what couldn't be written, in seconds."""
+"""How often the file is looked at without a job, and what is owed is tried again, in seconds."""
 
 
 class JobThread:

@@ -1,4 +1,4 @@
-"""What is done on an outbox, and who waits for it. Which operations there are, see `operations.py` and `retention.py`."""
+"""What is done on an outbox, and who waits for it. See `operations.py` and `retention.py` for the operations."""
 
 from __future__ import annotations
 

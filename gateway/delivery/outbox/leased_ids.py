@@ -19,7 +19,7 @@ _LENGTH_BYTES: Final = 8
 
 
 class LeasedIds:
-    """The list. Who reads or writes it has it alone: nothing is leased while a command deletes, nor the other way round."""
+    """The list. Who uses it has it locked: nothing is leased while a command deletes, nor the other way round."""
 
     def __init__(self, path: Path) -> None:
         """The list of the outbox at `path`. Raises OSError."""

@@ -91,7 +91,7 @@ class _Batch:
         return True
 
     def add_all(self, batch: Sequence[Leased]) -> bool:
-        """Add a stored batch whole if it fits, or a part of it if it is the first. Return whether all of it was added."""
+        """Add a stored batch if it fits whole, a part of it if it is the first. Return whether all was added."""
         fits = len(self.items) + len(batch) <= self._bounds.max_items
         if self.items and not (
             fits and self._bytes + sum(len(leased.payload) for leased in batch) <= self._bounds.max_bytes

@@ -1,4 +1,4 @@
-"""The operations of an outbox: what each of its methods does in the thread. See `retention.py` for those that expire."""
+"""The operations of an outbox: what its methods do in the thread. See `retention.py` for those that expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Destinations as the outbox knows them: their numbers, what each holds, of which types and plans, and what was deleted."""
+"""Destinations as the outbox knows them: what each holds, of which types and plans, and what was deleted."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Queue:
             self.dead_bytes -= size
 
     def depth(self, row_bytes: int, oldest_ns: int) -> QueueDepth:
-        """Return what is kept, where each takes `row_bytes` beside its payload and the oldest item has waited since a time."""
+        """Return what is stored; each takes `row_bytes` beside its payload, the oldest has waited since a time."""
         return QueueDepth(
             self.items,
             self.bytes + row_bytes * self.items,

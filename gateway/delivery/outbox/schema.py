@@ -21,13 +21,13 @@ JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 CACHE_KIB: Final = 16 * 1024
 """Pages that are kept in memory, in KiB."""
 
-# The names are those of version 1, which files in use have: `lane` is a destination's queue, `kind` a destination's type
-# and plan, `mark` a fingerprint. `subjects` of an item are its hashes, one behind the other; `sum` is the checksum of
+# The names are those of version 1, which files in use have: `lane` is a destination's queue, `kind` one of its types
+# with a plan, `mark` a fingerprint. `subjects` of an item are its hashes, one behind the other; `sum` is a checksum of
 # what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as `received`, `buried`
-# (when it was dead-lettered) and `at` are; `since` is when an operator replayed it, 0 for all others. A crate is a batch,
-# see `batches.py`; `kinds` are those of its items, each between commas. `state`: the next ID; the subjects of batches
-# below `filed` are in `subjects`, under their first ID; which table of keys has its `turn`, since when. `sweeps` are
-# records of deletions.
+# (when it was dead-lettered) and `at` are; `since` is when an operator replayed it, 0 for all others. A crate is a
+# batch, see `batches.py`; `kinds` are those of its items, each between commas. `state`: the next ID; the subjects of
+# batches below `filed` are in `subjects`, under their first ID; which table of keys has its `turn`, since when.
+# `sweeps` are records of deletions.
 TABLES: Final = """
 CREATE TABLE lanes (id INTEGER PRIMARY KEY, destination TEXT NOT NULL UNIQUE, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
   dead INTEGER NOT NULL, dead_bytes INTEGER NOT NULL);

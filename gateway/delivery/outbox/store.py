@@ -58,7 +58,7 @@ class Store:
 
     @property
     def gone(self) -> int:
-        """How many deletions there were since it was opened; what another program wrote counts, for it may have been one."""
+        """How many deletions there were since it was opened; what another program wrote may have been one."""
         return self._removed + self.queues.foreign
 
     @property

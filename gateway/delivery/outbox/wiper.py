@@ -30,7 +30,7 @@ class Wiper:
         self._blocked = 0
 
     def is_time(self, store: Store) -> bool:
-        """Return whether to wipe: something is gone, and the last time is long ago, or another program was in the way."""
+        """Return whether to wipe: something is gone, and the last time is long ago or another program read."""
         waited = time.monotonic() - self._wiped_at >= WIPE_SECONDS
         return self._wiped != (store, store.gone) and (waited or self._blocked > 0)
 
