@@ -90,10 +90,6 @@ def test_help_ends_with_a_call_that_begins_like_the_command(command: list[str]) 
     assert example.strip().startswith(f"privacy-gateway {' '.join(command)}")
 
 
-def test_each_command_is_in_the_file_of_its_name() -> None:
-    assert {name for name, module in COMMANDS.items() if module != name} <= {"deadletters"}
-
-
 def test_help_lists_every_command_in_one_line_each() -> None:
     listed = run("--help").stdout
     for name in COMMANDS:

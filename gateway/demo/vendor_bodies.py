@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.json_values import JsonObject, JsonValue
+from gateway.json_types import JsonObject, JsonValue
 
 FlatBody = dict[str, JsonValue]
 """A body's values by their places, such as `context.traits.email` and `tags.1`."""

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, SeverityNumber
 
-from gateway.json_values import JsonObject, JsonValue
+from gateway.json_types import JsonObject, JsonValue
 from gateway.pipe import ids
 from gateway.pipe.ansi import strip_escapes
 from gateway.pipe.attributes import AttributeEncoder

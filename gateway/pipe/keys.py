@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.json_values import JsonObject
+from gateway.json_types import JsonObject
 from gateway.pipe.line_format import KeyPath
 from gateway.policy.document import Policy
 from gateway.policy.log_lines import LogKeys

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.json_values import JsonObject
+from gateway.json_types import JsonObject
 from gateway.pipe import ids
 from gateway.pipe.levels import Level, parse_word
 from gateway.pipe.times import DATE_TIME, MAX_CLOCK_DISTANCE_NS, match_to_ns

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.json_values import JsonObject, JsonValue
+from gateway.json_types import JsonObject, JsonValue
 
 MAX_INTEGER_DIGITS: Final = 20
 """The digits, sign included, of the longest integer that a record may hold."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.json_values import JsonObject, JsonValue
+from gateway.json_types import JsonObject, JsonValue
 
 _PAIR: Final = re.compile(r"""([A-Za-z_@][\w.@/-]{0,127})=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']*)(?:[ \t]+|$)""", re.ASCII)
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,9})?", re.ASCII)

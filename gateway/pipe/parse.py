@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from gateway.json_values import JsonObject
+from gateway.json_types import JsonObject
 from gateway.pipe import lenient_json as objects
 from gateway.pipe import logfmt
 from gateway.pipe.ansi import decode_line

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.json_values import JsonObject
+from gateway.json_types import JsonObject
 from gateway.pipe import lenient_json as objects
 from gateway.pipe import logfmt
 

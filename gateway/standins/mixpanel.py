@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from gateway.json_values import JsonObject, JsonValue
+from gateway.json_types import JsonObject, JsonValue
 from gateway.standins.vendor import Reply, Rule, VendorStandIn, basic_credentials, find_error, object_of, parse_json
 
 MAX_REQUEST_BYTES: Final = 10 * 1000 * 1000

@@ -19,7 +19,7 @@ from typing import Final, Self
 import msgspec
 from aiohttp import web
 
-from gateway.json_values import JsonObject, JsonValue
+from gateway.json_types import JsonObject, JsonValue
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """What is read of a request at most; the vendors' own limits are far below."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.json_values import JsonObject, JsonValue
+from gateway.json_types import JsonObject, JsonValue
 from gateway.standins.vendor import (
     Reply,
     Rule,
