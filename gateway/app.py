@@ -28,7 +28,7 @@ from gateway.receivers.health import SERVICE as HEALTH
 from gateway.receivers.health import Health
 from gateway.receivers.http import Http
 from gateway.receivers.reflection import Reflection
-from gateway.receivers.strays import Strays
+from gateway.receivers.uncaught_errors import UncaughtErrors
 from gateway.reload import FileStamps, FileWatcher, Reloader, read_stamps
 from gateway.services import services
 from gateway.telemetry import Telemetry
@@ -223,13 +223,13 @@ def _request_stop(stopping: asyncio.Future[signal.Signals], number: signal.Signa
 
 async def _serve(config: Config, origin: Origin) -> int:
     loop = asyncio.get_running_loop()
-    strays = Strays()
-    strays.install(loop)
+    uncaught_errors = UncaughtErrors()
+    uncaught_errors.install(loop)
     stopping: asyncio.Future[signal.Signals] = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _request_stop, stopping, number)
     gateway = Gateway(config, origin=origin)
-    strays.count_in(gateway.telemetry)
+    uncaught_errors.count_in(gateway.telemetry)
     addresses = await gateway.start()
     loop.add_signal_handler(signal.SIGHUP, gateway.reload)
     # What is there now stays: collecting garbage needn't look at it again.

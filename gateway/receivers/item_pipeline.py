@@ -112,9 +112,10 @@ class ItemPipeline:
     ) -> None:
         """`counts` counts each item."""
         self._decide_inline, self._with_facts = decider.decide_inline, decider.with_facts
-        self._delivery = delivery
         self._entries_of = entry_builder.entries_of
         self._counts = Counts() if counts is None else counts
+        self.deliver = delivery.accept
+        """Returns when entries are safe. Raises Retryable, Refused."""
         self.off_loop = decider.off_loop
         """Returns what work on an input of so many bytes returns, in a thread if it could take long."""
 
@@ -124,7 +125,8 @@ class ItemPipeline:
         if isinstance(decided, RefusedItem):
             raise Refused(decided.reason)
         set_item_count(1)
-        await self.deliver(decided.entries)
+        if decided.entries:
+            await self.deliver(decided.entries)
         return decided
 
     async def take_many(self, resolver: ItemResolver, raws: Iterable[bytes]) -> BatchOutcome:
@@ -141,7 +143,8 @@ class ItemPipeline:
             for decided in await self._decide(resolver, chunk, outcome.count, size):
                 entries += outcome.add(decided)
         set_item_count(outcome.count)
-        await self.deliver(entries)
+        if entries:
+            await self.deliver(entries)
         return outcome
 
     async def add(self, outcome: BatchOutcome, resolver: ItemResolver, raw: bytes) -> Sequence[OutboxEntry]:
@@ -151,11 +154,6 @@ class ItemPipeline:
         """
         (decided,) = await self._decide(resolver, (raw,), 0, len(raw))
         return outcome.add(decided)
-
-    async def deliver(self, entries: Sequence[OutboxEntry]) -> None:
-        """Deliver entries. Raises Retryable, Refused."""
-        if entries:
-            await self._delivery.accept(entries)
 
     async def _decide(
         self, resolver: ItemResolver, raws: Sequence[bytes], first: int, size: int

@@ -28,7 +28,7 @@ CORE: Final[Any] = importlib.import_module("grpc._cython.cygrpc")
 """gRPC's core, which prints what becomes of a call whose caller has gone by the module that it knows as `traceback`."""
 
 
-class Source(StrEnum):
+class ErrorSource(StrEnum):
     """Where an error came up that nobody caught."""
 
     TASK = "task"
@@ -37,7 +37,7 @@ class Source(StrEnum):
     GRPC = "grpc"
 
 
-class Strays:
+class UncaughtErrors:
     """Takes the place of all that prints tracebacks."""
 
     def __init__(self) -> None:
@@ -51,27 +51,27 @@ class Strays:
         threading.excepthook = self.of_thread
         sys.unraisablehook = self.of_object
         if hasattr(CORE, "traceback"):
-            CORE.traceback = _Printer(self)
+            CORE.traceback = _TracebackModule(self)
 
     def count_in(self, counts: Counts) -> None:
         """Count them there too, from now on."""
         self._counts = counts
-        for source in Source:
+        for source in ErrorSource:
             counts.record_uncaught_errors(source, 0)
 
     def of_task(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG002 - asyncio's own signature
         """Note an error of a task or a callback: see `asyncio.loop.call_exception_handler`."""
-        self.note(Source.TASK, context.get("exception"))
+        self.note(ErrorSource.TASK, context.get("exception"))
 
     def of_thread(self, args: threading.ExceptHookArgs) -> None:
         """Note an error of a thread: see `threading.excepthook`."""
-        self.note(Source.THREAD, args.exc_value)
+        self.note(ErrorSource.THREAD, args.exc_value)
 
     def of_object(self, unraisable: UnraisableHookArgs) -> None:
         """Note an error of the end of an object, or of a callback in C: see `sys.unraisablehook`."""
-        self.note(Source.UNRAISABLE, unraisable.exc_value)
+        self.note(ErrorSource.UNRAISABLE, unraisable.exc_value)
 
-    def note(self, source: Source, error: BaseException | None) -> None:
+    def note(self, source: ErrorSource, error: BaseException | None) -> None:
         """Count an error and say its type, once a minute."""
         name = type(error).__name__
         with self._lock:
@@ -82,12 +82,12 @@ class Strays:
             log.error("an error was caught by nobody: %s (%s), %d since this was last said", name, source, times)
 
 
-class _Printer:
+class _TracebackModule:
     """What gRPC's core has for the module `traceback`, of which it uses `print_exc`."""
 
-    def __init__(self, strays: Strays) -> None:
-        self._strays = strays
+    def __init__(self, errors: UncaughtErrors) -> None:
+        self._errors = errors
 
     def print_exc(self, *_: object, **__: object) -> None:
         """Say that there is an error, and nothing else of it."""
-        self._strays.note(Source.GRPC, sys.exc_info()[1])
+        self._errors.note(ErrorSource.GRPC, sys.exc_info()[1])
