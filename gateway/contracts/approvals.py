@@ -47,9 +47,9 @@ def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
     """
     lines = "".join(f"  {_key(name)}: {_flow_style(_yaml_values(approved[name]))}\n" for name in sorted(approved))
     text = HEADER + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
-    if len(text.encode()) > yamlfile.MAX_BYTES:
+    if len(text.encode()) > yamlfile.MAX_DOCUMENT_BYTES:
         raise BadPolicy(
-            f"{path}: would be larger than {yamlfile.MAX_BYTES} bytes; classify fewer fields, those of the flows' types"
+            f"{path}: would be larger than {yamlfile.MAX_DOCUMENT_BYTES} bytes; classify fewer fields, those of the flows' types"
         )
     path.write_text(text, encoding="utf-8")
 

@@ -17,7 +17,7 @@ MAX_FILES: Final = 10_000
 MAX_NAME_CHARS: Final = 500
 """Characters of a file's name, and of one name in it."""
 
-MAX_COUNTS: Final = {
+MAX_COUNT_BY_KIND: Final = {
     "message types": 20_000,
     "fields and extensions": 50_000,
     "enum values": 50_000,
@@ -25,7 +25,7 @@ MAX_COUNTS: Final = {
 }
 """What a contract may have of each, in all its files together."""
 
-MAX_NESTING: Final = 90
+MAX_NESTED_TYPES: Final = 90
 """Message types within one another. The runtime reads descriptors 100 messages deep."""
 
 
@@ -40,9 +40,9 @@ def check_bounds(files: Iterable[FileDescriptorProto]) -> None:
             )
         for what, count in _counts(file):
             totals[what] += count
-            if totals[what] > MAX_COUNTS[what]:
+            if totals[what] > MAX_COUNT_BY_KIND[what]:
                 raise BadContract(
-                    f"{file.name}: with it the contract has more than {MAX_COUNTS[what]} {what}; leave out what no "
+                    f"{file.name}: with it the contract has more than {MAX_COUNT_BY_KIND[what]} {what}; leave out what no "
                     "flow or route needs"
                 )
 
@@ -68,8 +68,8 @@ def _counts(file: FileDescriptorProto) -> Iterator[tuple[str, int]]:
     while waiting:
         messages, depth = waiting.pop()
         yield "message types", len(messages)
-        if messages and depth > MAX_NESTING:
-            raise BadContract(f"{file.name}: has message types within one another more than {MAX_NESTING} deep")
+        if messages and depth > MAX_NESTED_TYPES:
+            raise BadContract(f"{file.name}: has message types within one another more than {MAX_NESTED_TYPES} deep")
         for message in messages:
             yield from _fields_of(message)
             _check_texts(file.name, message)

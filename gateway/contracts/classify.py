@@ -35,8 +35,8 @@ class Overlay(msgspec.Struct, frozen=True):
 def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, FieldPrivacy]:
     """What every classified field is said to be, by full name.
 
-    Raises InvalidOverlay for an overlay on a field that isn't there or that loosens without saying so; BadContract, with a
-    line for each, for annotations that can't hold.
+    Raises InvalidOverlay for an overlay on a field that isn't there or that loosens unsaid; BadContract, with
+    a line for each, for annotations that can't hold.
     """
     known = field_names(contract)
     for name, overlay in overlays.items():

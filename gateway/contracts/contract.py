@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -58,9 +59,7 @@ class Contract:
         """A message's fields and the extensions of it that the contract declares, by number."""
         if message.full_name not in self._fields:
             extensions = self._extensions.get(message.full_name, ())
-            self._fields[message.full_name] = tuple(
-                sorted((*message.fields, *extensions), key=lambda field: field.number)
-            )
+            self._fields[message.full_name] = tuple(sorted((*message.fields, *extensions), key=attrgetter("number")))
         return self._fields[message.full_name]
 
     @cached_property

@@ -38,7 +38,7 @@ MAX_FOLDER_BYTES: Final = 32 * 1024 * 1024
 MAX_FOLDER_ENTRIES: Final = 50_000
 """Files and folders of one folder, of whatever kind, that are looked through for `.proto` files."""
 
-MAX_NAME_CHARS: Final = 500
+MAX_PATH_CHARS: Final = 500
 """Characters of a file's name, with the folders that lead to it."""
 
 MAX_COMPILE_SECONDS: Final = 30
@@ -145,10 +145,10 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def _read(folder: Path, name: str) -> bytes:
-    if len(name) > MAX_NAME_CHARS or not name.isprintable() or not FORBIDDEN_NAME_CHARS.isdisjoint(name):
-        shown = ascii(name[:MAX_NAME_CHARS])
+    if len(name) > MAX_PATH_CHARS or not name.isprintable() or not FORBIDDEN_NAME_CHARS.isdisjoint(name):
+        shown = ascii(name[:MAX_PATH_CHARS])
         raise BadContract(
-            f'{folder}: {shown}: a name of at most {MAX_NAME_CHARS} printable characters, none of : = " \\, is '
+            f'{folder}: {shown}: a name of at most {MAX_PATH_CHARS} printable characters, none of : = " \\, is '
             "needed: rename it"
         )
     path = folder / name

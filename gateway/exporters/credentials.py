@@ -12,7 +12,7 @@ from gateway import files
 from gateway.errors import BadConfig
 from gateway.exporters.settings import Secret
 
-MAX_FILE_BYTES: Final = 16 * 1024
+MAX_CREDENTIAL_FILE_BYTES: Final = 16 * 1024
 """The largest file that is read: a credential, and the white space around it."""
 
 _CREDENTIAL: Final = re.compile(r"[!-~]{1,4096}")
@@ -58,7 +58,7 @@ class Credential:
         at = (status.st_mtime_ns, status.st_ino)
         if at == self._version:
             return self._value
-        text = files.read_regular(file, MAX_FILE_BYTES).decode("ascii").strip()
+        text = files.read_regular(file, MAX_CREDENTIAL_FILE_BYTES).decode("ascii").strip()
         self._version = at
         return text
 

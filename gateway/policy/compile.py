@@ -9,25 +9,25 @@ from typing import Final
 import msgspec
 
 from gateway.contracts.approvals import read_approvals
-from gateway.contracts.classify import InvalidOverlay, Overlay, approved, claims
 from gateway.contracts.contract import Contract
 from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract, FieldReason
-from gateway.model import Category, FieldPrivacy, Recipient
+from gateway.model import Recipient
 from gateway.otlp.signals import BY_FLOW
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
-from gateway.policy import elsewhere, personal_domains
+from gateway.policy import personal_domains
+from gateway.policy.claims import Claims
 from gateway.policy.document import Caller, Destination
+from gateway.policy.elsewhere import split_policy
 from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems
-from gateway.policy.fields import is_map
 from gateway.policy.load import PolicyFile
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.otlp import slots
 from gateway.policy.project import Projection
 from gateway.policy.projector import Projector
 from gateway.policy.residency import ceiling_of
-from gateway.policy.rules import UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message
+from gateway.policy.rules import RecipientTerms, kind_of_message
 from gateway.policy.subject import subject_plan
 from gateway.policy.value_rules import property_rules
 from gateway.yamlfile import Keys
@@ -66,61 +66,19 @@ class Compiler:
         """Raises BadContract or BadPolicy if the policy's classifications or approvals don't fit the contract."""
         self.contract = contract
         self.full_policy = file.policy
-        self.policy, self.absent = elsewhere.split_policy(contract, file.policy)
-        self.claims = self._read_claims(file)
+        self.policy, self.absent = split_policy(contract, file.policy)
+        reader = Claims(contract, self.policy, file.origin)
+        self.claims = reader.claimed
+        self.unreadable_fields = reader.unreadable_fields
         self.approvals = None if self.policy.approvals is None else file.path.parent / self.policy.approvals
-        self.classifications = self.claims if self.approvals is None else self._approved(read_approvals(self.approvals))
+        self.classifications = (
+            self.claims if self.approvals is None else reader.approved(read_approvals(self.approvals))
+        )
         self._file = file
         self._compiled_count = 0
         self._terms: dict[str, RecipientTerms] = {}
         self._plans: dict[tuple[str, RecipientTerms, RecipientTerms], Plan] = {}
         self._projectors: dict[RecipientTerms, Projector] = {}
-
-    def _read_claims(self, file: PolicyFile) -> Mapping[str, FieldPrivacy]:
-        overlays = {
-            name: Overlay(given.privacy, given.overrides) for name, given in self.policy.classifications.items()
-        }
-        try:
-            said = claims(self.contract, overlays)
-            self._check_conditions(overlays)
-        except InvalidOverlay as error:
-            raise file.origin.error_at(("classifications", error.field), self._with_hint(error)) from error
-        return said
-
-    def _with_hint(self, error: InvalidOverlay) -> str:
-        """Of a field that isn't there because its type isn't, what else that may mean."""
-        here = any(error.field.startswith(f"{name}.") for name in self.contract.messages)
-        return error.text if here else f"{error.text}; {elsewhere.LIST_UNDER_ELSEWHERE}"
-
-    @cached_property
-    def unreadable_fields(self) -> frozenset[str]:
-        """The fields whose annotations this gateway can't read in full, and which the policy doesn't classify."""
-        return self.contract.unreadable_fields - self.policy.classifications.keys()
-
-    @cached_property
-    def _condition_fields(self) -> frozenset[str]:
-        """The fields whose category is a further condition on what they hold.
-
-        Messages, `Any` and masks, by full name.
-        """
-        held = map(self.contract.message, self.contract.messages)
-        fields = (field for message in held for field in self.contract.fields(message) if not is_map(field))
-        return frozenset(field.full_name for field in fields if kind_of(field) in UNCATEGORISED_KINDS)
-
-    def _check_conditions(self, overlays: Mapping[str, Overlay]) -> None:
-        """Without its condition, a message leaves more freely. Raises InvalidOverlay."""
-        for name, overlay in overlays.items():
-            said = self.contract.annotations.get(name, FieldPrivacy()).category
-            ends = overlay.privacy.category is Category.UNSPECIFIED is not said
-            if ends and not overlay.overrides and name in self._condition_fields:
-                raise InvalidOverlay(name, "looser than its annotation; say `overrides: true` if that is meant")
-
-    def _approved(self, recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
-        """What counts. A condition that was recorded holds until its end is approved; one that is new holds at once."""
-        conditions = {
-            name: privacy for name, privacy in {**self.claims, **recorded}.items() if name in self._condition_fields
-        }
-        return {**conditions, **approved(self.claims, recorded)}
 
     @cached_property
     def flows(self) -> Mapping[str, tuple[str, ...]]:

@@ -13,14 +13,22 @@ from typing import TypeVar
 
 from gateway.errors import BadSetup
 from gateway.yamlfile.durations import SECONDS
-from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, Node, compose, decode_utf8, load_bytes, load_text
+from gateway.yamlfile.nodes import (
+    MAX_DOCUMENT_BYTES,
+    MAX_NESTED_LEVELS,
+    Node,
+    compose,
+    decode_utf8,
+    load_bytes,
+    load_text,
+)
 from gateway.yamlfile.origin import NO_ORIGIN, Keys, Origin, Problem
 from gateway.yamlfile.scalars import DocLink, unknown_name_text
 from gateway.yamlfile.structs import build
 
 __all__ = [
-    "MAX_BYTES",
-    "MAX_DEPTH",
+    "MAX_DOCUMENT_BYTES",
+    "MAX_NESTED_LEVELS",
     "NO_ORIGIN",
     "SECONDS",
     "DocLink",

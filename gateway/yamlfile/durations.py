@@ -22,7 +22,7 @@ UNITS: Final[Mapping[str, int]] = {
 }
 """Seconds of each unit."""
 
-MAX_SECONDS: Final = 1000 * UNITS["y"]
+MAX_DURATION_SECONDS: Final = 1000 * UNITS["y"]
 """The longest duration that any key takes."""
 
 PATTERN: Final = rf"[0-9]{{1,12}}(?:\.[0-9]{{1,9}})?(?:{'|'.join(UNITS)})"
@@ -63,8 +63,8 @@ def parse_seconds(value: object, text: str, unit: str) -> Decimal:
 
 
 def _bounded(seconds: Decimal) -> Decimal:
-    if abs(seconds) > MAX_SECONDS:
-        raise ValueError(f"{format_seconds(MAX_SECONDS)} or less")
+    if abs(seconds) > MAX_DURATION_SECONDS:
+        raise ValueError(f"{format_seconds(MAX_DURATION_SECONDS)} or less")
     return seconds
 
 

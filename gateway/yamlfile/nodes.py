@@ -17,8 +17,8 @@ import yaml
 from gateway.errors import BadSetup
 from gateway.files import Unreadable, read_error_text, read_regular
 
-MAX_BYTES: Final = 1_000_000
-MAX_DEPTH: Final = 32
+MAX_DOCUMENT_BYTES: Final = 1_000_000
+MAX_NESTED_LEVELS: Final = 32
 _TAG: Final = "tag:yaml.org,2002:"
 
 
@@ -36,14 +36,14 @@ class Node:
 
 
 def load_text(path: Path, error: type[BadSetup]) -> str:
-    """What the file at `path` says, if it is UTF-8 and of at most `MAX_BYTES`. Raises `error`."""
+    """What the file at `path` says, if it is UTF-8 and of at most `MAX_DOCUMENT_BYTES`. Raises `error`."""
     return decode_utf8(load_bytes(path, error), path, error)
 
 
 def load_bytes(path: Path, error: type[BadSetup]) -> bytes:
-    """The bytes of the file at `path`, if they are at most `MAX_BYTES`. Raises `error`."""
+    """The bytes of the file at `path`, if they are at most `MAX_DOCUMENT_BYTES`. Raises `error`."""
     try:
-        return read_regular(path, MAX_BYTES)
+        return read_regular(path, MAX_DOCUMENT_BYTES)
     except (OSError, Unreadable) as failure:
         raise error(f"{path}: {read_error_text(failure)}") from None
 
@@ -69,8 +69,8 @@ class _Loader(yaml.SafeLoader):
             raise _UnsupportedYaml("anchors and aliases are not allowed; write it out", event.start_mark.line)
         if getattr(event, "tag", None) is not None:
             raise _UnsupportedYaml("tags are not allowed", event.start_mark.line)
-        if self.depth >= MAX_DEPTH:
-            raise _UnsupportedYaml(f"nests deeper than {MAX_DEPTH} levels", event.start_mark.line)
+        if self.depth >= MAX_NESTED_LEVELS:
+            raise _UnsupportedYaml(f"nests deeper than {MAX_NESTED_LEVELS} levels", event.start_mark.line)
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -109,8 +109,8 @@ def compose(text: str, name: str, error: type[BadSetup]) -> Node:
 
     `name` stands for the file. Raises `error`.
     """
-    if len(text) > MAX_BYTES:
-        raise error(f"{name}: is larger than {MAX_BYTES} bytes")
+    if len(text) > MAX_DOCUMENT_BYTES:
+        raise error(f"{name}: is larger than {MAX_DOCUMENT_BYTES} bytes")
     try:
         root = _Loader(text).get_single_node()
     except _UnsupportedYaml as failure:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import BadConfig
-from gateway.exporters.credentials import MAX_FILE_BYTES, Credential, basic_auth
+from gateway.exporters.credentials import MAX_CREDENTIAL_FILE_BYTES, Credential, basic_auth
 from gateway.exporters.settings import Secret
 
 
@@ -73,7 +73,10 @@ def test_a_file_of_bytes_is_no_credential(tmp_path: Path) -> None:
         (Path.mkdir, "is a folder; it must be a regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device; it must be a regular file"),
         (lambda path: path.symlink_to(path.name), "can't be read: Too many levels of symbolic links"),
-        (lambda path: path.write_bytes(b" " * (MAX_FILE_BYTES + 1)), f"is larger than {MAX_FILE_BYTES} bytes"),
+        (
+            lambda path: path.write_bytes(b" " * (MAX_CREDENTIAL_FILE_BYTES + 1)),
+            f"is larger than {MAX_CREDENTIAL_FILE_BYTES} bytes",
+        ),
     ],
     ids=["a named pipe", "a folder", "a device", "a link to itself", "a large file"],
 )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import subprocess
+import sys
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
 
+import gateway.exporters
 from gateway.errors import BadPolicy
 from gateway.exporters.registry import KINDS as SETTINGS
 from gateway.exporters.registry import REGION_BY_HOST
-from gateway.exporters.settings import EndpointSettings, TemplateSettings
+from gateway.exporters.settings import EndpointSettings, SettingsBase, TemplateSettings
 from gateway.exporters.template.body_schema import BodySchema
 from gateway.policy.load import parse
+
+EXPORTERS: Final = Path(gateway.exporters.__file__).parent
 
 KINDS: Final = {
     "segment": "write_key: {env: K}, items: {}",
@@ -154,12 +161,33 @@ def test_a_credential_is_somewhere_else(kind: str, said: str, expected: str) -> 
     )
 
 
-def test_what_is_known_holds_together() -> None:
-    assert len(REGION_BY_HOST) == 4
-    templated = [kind for kind in SETTINGS if issubclass(kind, TemplateSettings)]
-    assert len(templated) == 3
-    for kind in templated:
-        holds_together(kind.BODY)
+def test_a_host_is_of_one_vendor() -> None:
+    hosts = [host for kind in SETTINGS if issubclass(kind, EndpointSettings) for host in kind.REGION_BY_HOST]
+    assert sorted(hosts) == sorted(REGION_BY_HOST) != []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SETTINGS if issubclass(kind, TemplateSettings)])
+def test_what_is_known_of_a_body_holds_together(kind: type[TemplateSettings]) -> None:
+    holds_together(kind.BODY)
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_a_kind_is_a_folder_with_its_settings_and_its_exporter(kind: type[SettingsBase]) -> None:
+    folder = EXPORTERS / str(kind.__struct_config__.tag)
+    assert Path(inspect.getfile(kind)) == folder / "settings.py"
+    assert (folder / "exporter.py").is_file()
+
+
+def test_each_folder_of_a_kind_is_in_the_registry() -> None:
+    assert {path.parent.name for path in EXPORTERS.glob("*/settings.py")} == {
+        kind.__struct_config__.tag for kind in SETTINGS
+    }
+
+
+def test_a_policy_is_read_without_what_sends() -> None:
+    names = "('asyncio', 'grpc', 'aiohttp', 'sqlite3', 'gateway.exporters.base')"
+    program = f"import sys, gateway.policy.load; print([name for name in {names} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout == "[]\n"
 
 
 def holds_together(shape: BodySchema) -> None:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.patterns import compile_pattern
-from gateway.policy.identifiers import MAX_IDENTIFIER_CHARS, SUGGESTED_FORM, identifier_problem
+from gateway.policy.identifier_syntax import MAX_IDENTIFIER_CHARS
+from gateway.policy.identifiers import SUGGESTED_FORM, identifier_problem
 
 ALLOWED = frozenset(string.ascii_letters + string.digits + "_-|")
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from gateway.errors import BadConfig
 from gateway.yamlfile import SECONDS, parse
-from gateway.yamlfile.durations import EXPECTED, MAX_SECONDS, UNITS, format_seconds
+from gateway.yamlfile.durations import EXPECTED, MAX_DURATION_SECONDS, UNITS, format_seconds
 
 # Told apart from the code's own table, letter by letter.
 SECONDS_OF: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31536000}
@@ -110,8 +110,8 @@ def test_any_number_of_any_unit_is_that_many_seconds(number: object, unit: str) 
 
 
 @given(
-    st.integers(0, MAX_SECONDS)
-    | st.floats(0, MAX_SECONDS, allow_subnormal=False).map(lambda seconds: round(seconds, 6))
+    st.integers(0, MAX_DURATION_SECONDS)
+    | st.floats(0, MAX_DURATION_SECONDS, allow_subnormal=False).map(lambda seconds: round(seconds, 6))
 )
 def test_what_is_written_is_read_again(seconds: float) -> None:
     assert held(f"seconds: {format_seconds(seconds)}").seconds == seconds

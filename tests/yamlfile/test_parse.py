@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from gateway.errors import BadPolicy, BadSetup
-from gateway.yamlfile import MAX_BYTES, Node, build, compose, parse, read, unknown_name_text
+from gateway.yamlfile import MAX_DOCUMENT_BYTES, Node, build, compose, parse, read, unknown_name_text
 from gateway.yamlfile.durations import EXPECTED
 
 NAMES = [f"name-{number}" for number in range(30)]
@@ -204,7 +204,7 @@ def test_what_does_not_fit_is_named_with_its_line_and_key(text: str, expected: s
         ("text:\n\t- a", "thing.yaml:2: is not YAML: found character that cannot start any token"),
         ("text: a: b", "thing.yaml:1: is not YAML: mapping values are not allowed here"),
         ("text: [a}", "thing.yaml:1: is not YAML: expected ',' or ']', but got '}'"),
-        ("x" * (MAX_BYTES + 1), "thing.yaml: is larger than 1000000 bytes"),
+        ("x" * (MAX_DOCUMENT_BYTES + 1), "thing.yaml: is larger than 1000000 bytes"),
     ],
 )  # fmt: skip
 def test_what_is_not_plain_yaml_is_refused(text: str, expected: str) -> None:
@@ -289,7 +289,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     [
         (None, ": can't be read: No such file or directory"),
         (b"text: a\ncount: \xff", ":2: is not UTF-8"),
-        (b"#" * (MAX_BYTES + 1), ": is larger than 1000000 bytes"),
+        (b"#" * (MAX_DOCUMENT_BYTES + 1), ": is larger than 1000000 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(content: bytes | None, expected: str, tmp_path: Path) -> None:

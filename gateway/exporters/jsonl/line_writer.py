@@ -169,10 +169,10 @@ class LineWriter:
         self._jobs.put(job)
         return job.done
 
-    async def write(self, entries: Sequence[OutboxEntry], draw: RenderLine) -> Sequence[Outcome]:
+    async def write(self, entries: Sequence[OutboxEntry], render: RenderLine) -> Sequence[Outcome]:
         """Delivered once on the volume. Who is cancelled before the writer's turn has come has written nothing."""
         loop = asyncio.get_running_loop()
-        job = _WriteJob(loop, loop.create_future(), entries, draw)
+        job = _WriteJob(loop, loop.create_future(), entries, render)
         self._jobs.put(job)
         return await job.future
 
@@ -224,9 +224,9 @@ class LineWriter:
                 self.sink.close()
 
     def _commit(self, batches: Sequence[_WriteJob]) -> None:
-        drawn = [[batch.render(entry) for entry in batch.entries] for batch in batches]
-        lines = [found for row in drawn for found in row if isinstance(found, bytes)]
+        rendered = [[batch.render(entry) for entry in batch.entries] for batch in batches]
+        lines = [found for row in rendered for found in row if isinstance(found, bytes)]
         safe = self.sink.append(lines)
         outcomes: Iterator[Outcome] = chain(repeat(DELIVERED, safe), repeat(Retryable()))
-        for batch, row in zip(batches, drawn, strict=True):
+        for batch, row in zip(batches, rendered, strict=True):
             batch.resolve([found if isinstance(found, Rejected) else next(outcomes) for found in row])

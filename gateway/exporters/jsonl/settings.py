@@ -15,18 +15,16 @@ from gateway.exporters.settings import SettingsBase
 from gateway.yamlfile.bounded import Positive, Text
 
 STDOUT_PATH: Final = "-"
-SUFFIX: Final = ".jsonl"
+FILE_SUFFIX: Final = ".jsonl"
 
 MAX_FILE_NAME_BYTES: Final = 220
 """Of a file's 255 bytes, with room for what its backups and its lock have behind the name."""
 
 _WRITTEN: Final = re.compile(r"\.jsonl(\.lock|\.[0-9]+)?\Z", re.IGNORECASE)
 
-PATH_FORM: Final = (
-    f"must be -, a file's name that ends in {SUFFIX}, for a file in the state folder, or an absolute path that does"
-)
+PATH_FORM: Final = f"must be -, a file's name that ends in {FILE_SUFFIX}, for a file in the state folder, or an absolute path that does"
 RESERVED_SUFFIX: Final = (
-    f"must not end in {SUFFIX}, as the files of exporters do, nor in what their backups and locks have behind it"
+    f"must not end in {FILE_SUFFIX}, as the files of exporters do, nor in what their backups and locks have behind it"
 )
 
 
@@ -55,7 +53,7 @@ class JsonlSettings(SettingsBase, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def path_of(self, destination: str) -> str:
         """The path that the exporter of a destination has: its own, or one by the destination's name."""
-        return f"{destination}{SUFFIX}" if self.path is None else self.path
+        return f"{destination}{FILE_SUFFIX}" if self.path is None else self.path
 
 
 def is_exporter_file(path: str) -> bool:
@@ -71,4 +69,4 @@ def is_valid_path(path: str) -> bool:
         for name in names
     )
     stated = path.startswith("/") or len(names) == 1
-    return path == STDOUT_PATH or (fits and stated and names[-1].endswith(SUFFIX) and names[-1] != SUFFIX)
+    return path == STDOUT_PATH or (fits and stated and names[-1].endswith(FILE_SUFFIX) and names[-1] != FILE_SUFFIX)

@@ -37,7 +37,7 @@ _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\}|[{}
 
 
 class FieldKind(StrEnum):
-    """How a field is drawn."""
+    """How a field is rendered."""
 
     VALUE = "value"
     ENUM = "enum"
@@ -85,7 +85,7 @@ def syntax_problems(tree: TemplateValue) -> Iterator[Problem]:
 
 
 def path_problems(tree: TemplateValue, message: Descriptor) -> Iterator[Problem]:
-    """Placeholders of a sound template that lead to nothing in a message type, or to what can't be drawn."""
+    """Placeholders of a sound template that lead to nothing in a message type, or to what can't be rendered."""
     for keys, leaf in leaves(tree):
         found = template_parts(leaf) if isinstance(leaf, str) else ()
         for place in found:
@@ -154,7 +154,7 @@ def _field(name: str, message: Descriptor) -> FieldDescriptor:
 
 
 def kind_of(field: FieldDescriptor) -> FieldKind:
-    """How a field is drawn. Raises LookupError for one that can't be."""
+    """How a field is rendered. Raises LookupError for one that can't be."""
     entry = field.message_type
     if entry is not None and entry.GetOptions().map_entry:
         return _kind_of_map(entry)

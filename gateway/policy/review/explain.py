@@ -29,7 +29,7 @@ from gateway.policy.wording import reason_wording, rule_wording, value_wording
 KEY: Final = "[key]"
 """The name of a map's keys, as a field below the map."""
 
-MAX_DEPTH: Final = 100
+MAX_TREE_LEVELS: Final = 100
 """How deep the tree is: the runtime reads no message that is deeper."""
 
 _INSIDE: Final = "what is in it decides"
@@ -112,7 +112,7 @@ class FieldExplainer:
                 for target in map(self._shown_type, fields)
                 if target is not None and target.full_name not in depths
             }
-            level = [] if depth > MAX_DEPTH else [*below.values()]
+            level = [] if depth > MAX_TREE_LEVELS else [*below.values()]
             depths |= dict.fromkeys(below, depth)
         return depths
 
@@ -157,7 +157,7 @@ class FieldExplainer:
         if message is None:
             return self._node(field, ruling)
         name = message.full_name
-        if self._depth > MAX_DEPTH:
+        if self._depth > MAX_TREE_LEVELS:
             return msgspec.structs.replace(self._node(field, ruling), wording=_DEEPER)
         if name in self._shown or self._depths[name] < self._depth:
             return self._node(field, ruling, above=True)

@@ -46,7 +46,7 @@ SAMPLE_NAMES: Final = (
 )
 """What a pattern lets pass that says nothing of its values."""
 
-MAX_CODE_SPAN: Final = 1000
+MAX_CODE_RANGE_NUMBERS: Final = 1000
 """The greatest span of whole numbers that are codes or counts, not somebody's."""
 
 
@@ -168,6 +168,6 @@ def _personal_word(name: str, keys: Keys, privacy: FieldPrivacy, kind: str) -> I
 def _is_closed(privacy: FieldPrivacy) -> bool:
     """Whether it is said which values there are: a list, few numbers, or a pattern that no name matches."""
     if privacy.bounded:
-        return privacy.max - privacy.min <= MAX_CODE_SPAN
+        return privacy.max - privacy.min <= MAX_CODE_RANGE_NUMBERS
     pattern = compile_pattern(privacy.pattern) if privacy.pattern else None
     return bool(privacy.one_of) or (pattern is not None and not any(map(pattern.fullmatch, SAMPLE_NAMES)))

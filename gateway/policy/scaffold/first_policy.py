@@ -148,12 +148,12 @@ def first_policy(contract: Contract, controller: str = "") -> FirstPolicy:
     base = _base(controller)
     made = Compiler(contract, parse(f"{base}{OTLP}"))
     made.plans()  # those of signals count too
-    fates = {name: _obstacle(made, name) for name in _items(contract)}
+    obstacles = {name: _obstacle(made, name) for name in _items(contract)}
     bare = tuple(_unclassified(contract))
     return FirstPolicy(
-        "".join((base, *_flows(fates), OTLP, *_listed(bare), *_routes(contract))),
+        "".join((base, *_flows(obstacles), OTLP, *_listed(bare), *_routes(contract))),
         tuple(message.full_name for message in _own_types(contract)),
-        tuple(name for name, hindrance in fates.items() if not hindrance),
+        tuple(name for name, obstacle in obstacles.items() if not obstacle),
         tuple(field.full_name for field in bare),
     )
 
@@ -213,16 +213,16 @@ def _obstacle(made: Compiler, item: str) -> str:
     return "" if plan.messages[0].fields else "nothing of it may leave as long as no field is classified"
 
 
-def _flows(fates: Mapping[str, str]) -> Iterator[str]:
+def _flows(obstacles: Mapping[str, str]) -> Iterator[str]:
     """Yield a line for each type that may be led somewhere, and one that says why not for the first of the others."""
-    if fates:
+    if obstacles:
         yield "  # Messages, by their type.\n"
-    hindered = [item for item, hindrance in fates.items() if hindrance]
-    for item in [*hindered[:MAX_LISTED_FIELDS], *(item for item, hindrance in fates.items() if not hindrance)]:
+    withheld = [item for item, obstacle in obstacles.items() if obstacle]
+    for item in [*withheld[:MAX_LISTED_FIELDS], *(item for item, obstacle in obstacles.items() if not obstacle)]:
         flow = f"{_scalar(item)}: [{MESSAGE_DESTINATION}]"
-        yield f"  # {flow}     # {fates[item]}\n" if fates[item] else f"  {flow}\n"
-    if len(hindered) > MAX_LISTED_FIELDS:
-        yield f"  # And {len(hindered) - MAX_LISTED_FIELDS} more, of which nothing may leave as they are.\n"
+        yield f"  # {flow}     # {obstacles[item]}\n" if obstacles[item] else f"  {flow}\n"
+    if len(withheld) > MAX_LISTED_FIELDS:
+        yield f"  # And {len(withheld) - MAX_LISTED_FIELDS} more, of which nothing may leave as they are.\n"
 
 
 def _scalar(name: str) -> str:
