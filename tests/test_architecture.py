@@ -10,7 +10,8 @@ from typing import Final
 import pytest
 
 from tests.style.names import names_of
-from tests.support.walk import WALKS, trace
+from tests.support.walk import trace
+from tests.support.walks import WALKS
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")

@@ -370,7 +370,7 @@ def test_what_ignores_signals_is_loaded_before_anything_that_takes_long() -> Non
 BROKEN: Final = """
 import gateway.pipe.run
 from gateway.cli import main
-def fail(lines, sieve, sink):
+def fail(lines, line_filter, sink):
     raise ValueError(lines.batch()[0].decode())
 gateway.pipe.run.run = fail
 main(["pipe", "--destination", "application-log"])

@@ -1,4 +1,4 @@
-"""A sieve for tests, by a policy under which everything that may leave is known: keys, values, texts."""
+"""A filter for tests, by a policy under which everything that may leave is known: keys, values, texts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def compiler() -> Compiler:
 
 
 def line_filter(destination: str = CLOSED_LOG) -> tuple[LineFilter, LineCounts]:
-    tally = LineCounts()
-    return LineFilter(compiler(), destination, tally), tally
+    counts = LineCounts()
+    return LineFilter(compiler(), destination, counts), counts
 
 
 def filtered(*lines: bytes, destination: str = CLOSED_LOG) -> list[bytes]:
@@ -46,9 +46,9 @@ def filtered(*lines: bytes, destination: str = CLOSED_LOG) -> list[bytes]:
 
 def dropped(given: bytes, destination: str = CLOSED_LOG) -> list[str]:
     """Why a line doesn't come out."""
-    made, tally = line_filter(destination)
+    made, counts = line_filter(destination)
     assert not made.filter([given])
-    return list(tally.as_dict()["dropped"])
+    return list(counts.as_dict()["dropped"])
 
 
 def strings(value: Any) -> Iterator[str]:

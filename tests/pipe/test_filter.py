@@ -120,11 +120,11 @@ UNHOLDABLE: Final = [
 @pytest.mark.parametrize("key", ["x", "name", "codec.h", "msg", "time", "trace_id", "user"])
 def test_a_value_that_no_record_holds_costs_its_line_nothing_else(key: str, value: str) -> None:
     line = f'{{"level": "error", "{key}": {value}, "event": "server started", "codec": "h264"}}'
-    made, tally = line_filter()
+    made, counts = line_filter()
     (kept,) = made.filter([line.encode()])
     out = json.loads(rendered(kept.record, kept.form))
     assert out == {"level": "error", "event": "server started", "codec": "h264"}
-    assert (kept.stripped, tally.as_dict()["dropped"]) == (True, {})
+    assert (kept.stripped, counts.as_dict()["dropped"]) == (True, {})
 
 
 def test_a_key_that_no_record_holds_costs_its_line_nothing_else() -> None:
@@ -201,11 +201,11 @@ CRASHES: Final[dict[str, tuple[str, int, int]]] = {
 
 @pytest.mark.parametrize(("text", "records", "others"), CRASHES.values(), ids=list(CRASHES))
 def test_a_traceback_is_one_error_and_belongs_to_the_record_before_it(text: str, records: int, others: int) -> None:
-    made, tally = line_filter()
+    made, counts = line_filter()
     kept = made.filter(text.encode().splitlines())
     assert all(one.bare for one in kept)
     assert len(kept) == records
-    dropped = tally.as_dict()["dropped"]
+    dropped = counts.as_dict()["dropped"]
     assert dropped.get("not a template", 0) == others
     assert set(dropped) <= {"not a template", "continuation"}
 

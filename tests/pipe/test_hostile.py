@@ -61,12 +61,12 @@ NAMED: Final = re.compile(r"[A-Za-z0-9]+")
 
 
 @cache
-def sieve() -> LineFilter:
+def line_filter() -> LineFilter:
     return LineFilter(MAPPED, CLOSED_LOG, LineCounts(), clock=lambda: AT)
 
 
 def out(*lines: bytes) -> str:
-    return "".join(rendered(kept.record, kept.form).decode() for kept in sieve().filter(lines))
+    return "".join(rendered(kept.record, kept.form).decode() for kept in line_filter().filter(lines))
 
 
 def nested(path: str, value: Any) -> Any:

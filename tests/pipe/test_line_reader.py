@@ -57,11 +57,11 @@ def test_of_a_line_that_is_too_long_nothing_is_kept() -> None:
 def reading(waiting: int = 1_000_000) -> Iterator[tuple[LineReader, int, LineCounts]]:
     """Lines and the end of the pipe that they come through."""
     source, target = os.pipe()
-    tally = LineCounts()
-    lines = LineReader(source, tally, waiting)
+    counts = LineCounts()
+    lines = LineReader(source, counts, waiting)
     lines.start()
     try:
-        yield lines, target, tally
+        yield lines, target, counts
     finally:
         with suppress(OSError):
             os.close(target)
@@ -77,12 +77,12 @@ def all_of(lines: LineReader) -> list[bytes]:
 
 
 def test_all_lines_come_in_order() -> None:
-    with reading() as (lines, target, tally):
+    with reading() as (lines, target, counts):
         os.write(target, b"1\n\n3\r\nlast")
         os.close(target)
         assert all_of(lines) == [b"1", b"", b"3\r", b"last"]
         assert lines.is_finished
-        assert tally.as_dict()["read"] == 4
+        assert counts.as_dict()["read"] == 4
 
 
 def test_a_line_comes_as_soon_as_it_is_written() -> None:
@@ -94,34 +94,34 @@ def test_a_line_comes_as_soon_as_it_is_written() -> None:
 
 
 def test_a_writer_is_not_held_up_by_who_does_not_take_its_lines() -> None:
-    with reading(waiting=10_000) as (lines, target, tally):
+    with reading(waiting=10_000) as (lines, target, counts):
         writer = threading.Thread(target=lambda: [os.write(target, b"x" * 99 + b"\n") for _ in range(50_000)])
         writer.start()
         writer.join(SECONDS)
         assert not writer.is_alive()
         os.close(target)
         taken = len(all_of(lines))
-        told = tally.as_dict()
+        told = counts.as_dict()
         assert 0 < taken < 50_000
         assert told == {"read": 50_000, "passed": 0, "stripped": 0, "bare": 0, "dropped": {"overflow": 50_000 - taken}}
-        assert tally.has_lost_lines
+        assert counts.has_lost_lines
 
 
 def test_what_is_taken_makes_room() -> None:
-    with reading(waiting=100) as (lines, target, tally):
+    with reading(waiting=100) as (lines, target, counts):
         for number in range(100):
             os.write(target, b"%d\n" % number)
             assert lines.batch() == [b"%d" % number]
-        assert not tally.has_lost_lines
+        assert not counts.has_lost_lines
 
 
 def test_drained_lines_are_counted_and_gone() -> None:
-    with reading() as (lines, target, tally):
+    with reading() as (lines, target, counts):
         os.write(target, b"1\n2\n3\n")
         os.close(target)
         lines.drain()
         assert lines.batch() == []
-        assert tally.as_dict()["dropped"] == {"not ready": 3}
+        assert counts.as_dict()["dropped"] == {"not ready": 3}
 
 
 def test_a_pipe_that_does_not_block_is_waited_for() -> None:
@@ -145,23 +145,23 @@ def test_a_writer_that_never_was_has_gone() -> None:
 def test_a_file_is_read_no_faster_than_its_lines_are_taken(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_bytes(b"".join(b"%d\n" % number for number in range(50_000)))
     with (tmp_path / "app.log").open("rb") as file:
-        tally = LineCounts()
-        lines = LineReader(file.fileno(), tally, max_queued_bytes=1_000, drain_seconds=0.0)
+        counts = LineCounts()
+        lines = LineReader(file.fileno(), counts, max_queued_bytes=1_000, drain_seconds=0.0)
         lines.start()
         assert all_of(lines) == [b"%d" % number for number in range(50_000)]
-        assert (lines.remaining(), tally.as_dict()["read"], tally.has_lost_lines) == (None, 50_000, False)
+        assert (lines.remaining(), counts.as_dict()["read"], counts.has_lost_lines) == (None, 50_000, False)
 
 
 def test_a_file_whose_lines_nobody_takes_is_read_and_counted(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_bytes(LINE * 50_000)
     with (tmp_path / "app.log").open("rb") as file:
-        tally = LineCounts()
-        lines = LineReader(file.fileno(), tally, max_queued_bytes=1_000)
+        counts = LineCounts()
+        lines = LineReader(file.fileno(), counts, max_queued_bytes=1_000)
         lines.start()
         assert lines.batch()[0] == b"server started"
         lines.drain()
-        assert tally.as_dict()["read"] == 50_000
-        assert tally.as_dict()["dropped"]["not ready"] > 49_000
+        assert counts.as_dict()["read"] == 50_000
+        assert counts.as_dict()["dropped"]["not ready"] > 49_000
 
 
 def gone(data: bytes, *, waiting: int, patience: float) -> tuple[LineReader, LineCounts]:
@@ -169,27 +169,27 @@ def gone(data: bytes, *, waiting: int, patience: float) -> tuple[LineReader, Lin
     source, target = os.pipe()
     assert os.write(target, data) == len(data)
     os.close(target)
-    tally = LineCounts()
-    lines = LineReader(source, tally, waiting, patience)
+    counts = LineCounts()
+    lines = LineReader(source, counts, waiting, patience)
     lines.start()
-    return lines, tally
+    return lines, counts
 
 
 def test_what_a_writer_left_behind_does_not_overflow() -> None:
-    lines, tally = gone(LINE * 4_000, waiting=1_000, patience=SECONDS)
+    lines, counts = gone(LINE * 4_000, waiting=1_000, patience=SECONDS)
     assert all_of(lines) == [b"server started"] * 4_000
-    assert not tally.has_lost_lines
+    assert not counts.has_lost_lines
 
 
 @pytest.mark.parametrize("waiting", [1_000, 1_000_000])
 def test_what_is_left_when_time_is_up_is_late(waiting: int) -> None:
-    lines, tally = gone(LINE * 4_000, waiting=waiting, patience=0.0)
+    lines, counts = gone(LINE * 4_000, waiting=waiting, patience=0.0)
     while lines.remaining() is None:
         assert len(lines.batch()) < 4_000
     assert lines.batch() == []
     lines.drain(DropReason.LATE)
-    told = tally.as_dict()
-    assert (told["read"], set(told["dropped"]), tally.has_lost_lines) == (4_000, {"late"}, True)
+    told = counts.as_dict()
+    assert (told["read"], set(told["dropped"]), counts.has_lost_lines) == (4_000, {"late"}, True)
 
 
 def test_time_is_counted_from_the_start_where_that_is_later() -> None:
@@ -204,8 +204,8 @@ def test_a_writer_after_another_is_not_held_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lines")
     source = os.open(tmp_path / "lines", os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(source, True)
-    tally = LineCounts()
-    lines = LineReader(source, tally, max_queued_bytes=1_000, drain_seconds=SECONDS)
+    counts = LineCounts()
+    lines = LineReader(source, counts, max_queued_bytes=1_000, drain_seconds=SECONDS)
     with (tmp_path / "lines").open("wb", buffering=0) as writer:
         writer.write(LINE * 1_000)
     lines.start()
@@ -213,7 +213,7 @@ def test_a_writer_after_another_is_not_held_up(tmp_path: Path) -> None:
         for _ in range(100):
             writer.write(LINE * 4_000)
     taken = len(all_of(lines))
-    told = tally.as_dict()
+    told = counts.as_dict()
     assert told["dropped"] == {"overflow": told["read"] - taken}
     os.close(source)
 

@@ -28,8 +28,8 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("logged", LINES, ids=[logged.logger for logged in LINES])
 def test_level_time_ids_and_listed_text_are_found_and_nothing_else(logged: Logged) -> None:
-    sieve = LineFilter(compiler(), CLOSED_LOG, LineCounts(), clock=lambda: AT)
-    (kept,) = sieve.filter([logged.line.encode()])
+    line_filter = LineFilter(compiler(), CLOSED_LOG, LineCounts(), clock=lambda: AT)
+    (kept,) = line_filter.filter([logged.line.encode()])
     out = rendered(kept.record, kept.form).decode()
     assert found(kept.record) == expected(logged), out
     assert not any(part in out for part in ("Ada", "Byron", "byron", "203.0.113"))

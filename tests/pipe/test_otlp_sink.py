@@ -60,21 +60,21 @@ def listening(listener: Listener, port: int = 0) -> Iterator[str]:
         server.stop(0).wait()
 
 
-def sent(address: str, batches: Sequence[Sequence[KeptLine]], **options: Any) -> dict[str, Any]:
-    tally = LineCounts()
-    made = OtlpSink(address, tally, **options)
+def send_through(address: str, batches: Sequence[Sequence[KeptLine]], **options: Any) -> dict[str, Any]:
+    counts = LineCounts()
+    made = OtlpSink(address, counts, **options)
     for batch in batches:
         made.put(batch)
     made.close()
-    return {"passed": tally.as_dict()["passed"], **tally.as_dict()["dropped"]}
+    return {"passed": counts.as_dict()["passed"], **counts.as_dict()["dropped"]}
 
 
 def test_all_records_arrive_in_order() -> None:
     listener = Listener()
     with listening(listener) as address:
-        assert sent(address, [kept(b"server started", b"{} of {} done"), kept(b'{"msg": "server started"}')]) == {
-            "passed": 3
-        }
+        assert send_through(
+            address, [kept(b"server started", b"{} of {} done"), kept(b'{"msg": "server started"}')]
+        ) == {"passed": 3}
     assert listener.texts == ["server started", "{} of {} done", "server started"]
 
 
@@ -82,39 +82,39 @@ def test_all_records_arrive_in_order() -> None:
 def test_who_is_away_is_tried_again(code: grpc.StatusCode) -> None:
     listener = Listener(code, 2)
     with listening(listener) as address:
-        assert sent(address, [kept()]) == {"passed": 1}
+        assert send_through(address, [kept()]) == {"passed": 1}
 
 
 def test_what_is_refused_is_counted_and_not_sent_again() -> None:
     listener = Listener(grpc.StatusCode.INVALID_ARGUMENT, 1)
     with listening(listener) as address:
-        assert sent(address, [kept()]) == {"passed": 0, "gateway refused": 1}
+        assert send_through(address, [kept()]) == {"passed": 0, "gateway refused": 1}
     assert not listener.texts
 
 
 def test_nobody_is_waited_for_in_vain_for_a_while_only() -> None:
     with listening(Listener()) as address:
         pass
-    assert sent(address, [kept(), kept()], stall_seconds=0.3) == {"passed": 0, "gateway away": 2}
+    assert send_through(address, [kept(), kept()], stall_seconds=0.3) == {"passed": 0, "gateway away": 2}
 
 
 def test_one_who_hangs_is_waited_for_a_while_only() -> None:
     listener = Listener()
     listener.may.clear()
     with listening(listener) as address:
-        assert sent(address, [kept()], stall_seconds=0.3) == {"passed": 0, "gateway away": 1}
+        assert send_through(address, [kept()], stall_seconds=0.3) == {"passed": 0, "gateway away": 1}
 
 
 def test_what_does_not_fit_is_dropped_and_nobody_waits() -> None:
     listener = Listener()
     listener.may.clear()
     with listening(listener) as address:
-        told = sent(address, [kept()] * 100, max_queued_bytes=6000, stall_seconds=0.3)
+        told = send_through(address, [kept()] * 100, max_queued_bytes=6000, stall_seconds=0.3)
     assert told == {"passed": 0, "gateway away": 100}
 
 
 def test_an_end_without_records_is_quick() -> None:
-    assert sent("127.0.0.1:1", []) == {"passed": 0}
+    assert send_through("127.0.0.1:1", []) == {"passed": 0}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:4317", "[::1]:4317", "localhost:1"])

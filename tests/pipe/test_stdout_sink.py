@@ -23,17 +23,17 @@ def kept(count: int) -> Sequence[KeptLine]:
     return [*made.filter([LINE.removesuffix(b"\n")])] * count
 
 
-def printed(fd: int, *, over: bool = True) -> tuple[StdoutSink, dict[str, int]]:
-    _, tally = line_filter()
+def stdout_sink(fd: int, *, over: bool = True) -> tuple[StdoutSink, dict[str, int]]:
+    _, counts = line_filter()
     until = time.monotonic() + 0.3
-    made = StdoutSink(fd, lambda: max(0.0, until - time.monotonic()) if over else None, tally)
+    made = StdoutSink(fd, lambda: max(0.0, until - time.monotonic()) if over else None, counts)
     told: dict[str, int] = {}
     put = made.put
 
     def counted(batch: Sequence[KeptLine]) -> None:
         put(batch)
         told.clear()
-        told.update({"passed": tally.as_dict()["passed"], **tally.as_dict()["dropped"]})
+        told.update({"passed": counts.as_dict()["passed"], **counts.as_dict()["dropped"]})
 
     made.put = counted  # type: ignore[method-assign]
     return made, told
@@ -41,7 +41,7 @@ def printed(fd: int, *, over: bool = True) -> tuple[StdoutSink, dict[str, int]]:
 
 def test_a_batch_is_out_at_once() -> None:
     source, target = os.pipe()
-    made, told = printed(target)
+    made, told = stdout_sink(target)
     made.put(kept(2))
     assert os.read(source, 1000) == LINE * 2
     assert told == {"passed": 2}
@@ -52,7 +52,7 @@ def test_a_batch_is_out_at_once() -> None:
 def test_who_has_left_is_not_written_to_again() -> None:
     source, target = os.pipe()
     os.close(source)
-    made, told = printed(target)
+    made, told = stdout_sink(target)
     for number in range(1, 4):
         made.put(kept(2))
         assert told == {"passed": 0, "output closed": 2 * number}
@@ -60,14 +60,14 @@ def test_who_has_left_is_not_written_to_again() -> None:
 
 
 def test_who_never_was_is_as_one_who_has_left() -> None:
-    made, told = printed(NOWHERE)
+    made, told = stdout_sink(NOWHERE)
     made.put(kept(1))
     assert told == {"passed": 0, "output closed": 1}
 
 
 def test_one_who_stalls_at_the_end_is_waited_for_a_while() -> None:
     source, target = os.pipe()
-    made, told = printed(target)
+    made, told = stdout_sink(target)
     batch = kept(10_000)
     made.put(batch)
     whole = told["passed"]
@@ -81,7 +81,7 @@ def test_one_who_stalls_at_the_end_is_waited_for_a_while() -> None:
 
 def test_one_who_is_slow_gets_everything() -> None:
     source, target = os.pipe()
-    made, told = printed(target, over=False)
+    made, told = stdout_sink(target, over=False)
     writer = threading.Thread(target=lambda: made.put(kept(10_000)))
     writer.start()
     data = b""
