@@ -17,7 +17,7 @@ from kannelle_privacy import Gateway, GatewayError, Refused, Unavailable, aio, c
 from kannelle_privacy.errors import read
 from kannelle_privacy.testing import FakeGateway
 
-from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.channels import TIMEOUT_SECONDS
 from tests.test_client import serving
 
 EVENT: Final = AnalyticsEvent(name="video.exported")

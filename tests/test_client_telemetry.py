@@ -23,8 +23,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from gateway.config import Local
 from gateway.otlp.signals import LOGS, METRICS, TRACES
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.fake_delivery import FakeDelivery
 from tests.support.planted_values import find_planted
-from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, run_gateway
+from tests.support.running_gateway import run_gateway
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.folder import LEGACY_PLANS_FILE, remove_legacy_plans
-from tests.support.processes import run_gateway
+from tests.support.running_gateway import run_gateway
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import BadConfig
 from gateway.folder import fix_problems, folder_problems
 from gateway.preflight import is_state_file
-from tests.support.processes import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 OTHER = 12345
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

@@ -20,7 +20,6 @@ from gateway.policy.load import parse
 from gateway.receivers.proxy.route_table import RouteTable
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry.log import LogFields
-from tests.support import proxy
 
 DESTINATION: Final = (
     "{recipient: log, region: FR, purpose: essential.service.security, legal_basis: LEGITIMATE_INTERESTS, "
@@ -124,7 +123,7 @@ ROUTES: Final = {
 async def test_routes_go_by_listener_and_authority(
     change: Callable[[str], str], expected: list[str], tmp_path: Path
 ) -> None:
-    held, before = load_contracts([proxy.write_contract(tmp_path)]), proxy.policy(1)
+    held, before = load_contracts([proxy_policy.write_contract(tmp_path)]), proxy_policy.policy(1)
     told = changes(loaded(before, held), loaded(change(before), held))
     assert told == [f"route outbound {one}" for one in expected]
 

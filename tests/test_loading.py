@@ -18,8 +18,9 @@ from gateway.config import Config, Listeners, Local, Reload
 from gateway.contracts.approvals import write_approvals
 from gateway.exporters.jsonl.exporter import JsonlExporter
 from gateway.loading import PolicyFiles
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
 from tests.support.contracts import contract, proto
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, FakeDelivery
+from tests.support.fake_delivery import FakeDelivery
 
 HEAD: Final = """\
 version: 1

@@ -16,6 +16,7 @@ from typing import Final
 import grpc
 import pytest
 
+from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.http2 import (
     DATA,
     END_HEADERS,
@@ -25,7 +26,6 @@ from tests.support.http2 import (
     PREFACE,
     RST_STREAM,
     SETTINGS,
-    TIMEOUT_SECONDS,
     frame,
     frames,
     header_block,

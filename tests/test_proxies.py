@@ -21,8 +21,10 @@ from kannelle_privacy import aio, connect, outbound_channel
 from kannelle_privacy.address import FORM, LOCAL_VARIABLE, OUTBOUND_VARIABLE
 
 from gateway.config import Local, LocalHttp
-from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, fake_http_proxy, run_gateway
-from tests.support.proxy import RecordingUpstream
+from tests.support.channels import TIMEOUT_SECONDS, fake_http_proxy
+from tests.support.fake_delivery import FakeDelivery
+from tests.support.recording_upstream import RecordingUpstream
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "clients" / "python" / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import BadPolicy, BadSetup
 from gateway.reload import MAX_READ_ATTEMPTS, POLL_SECONDS, FileWatcher, LoadFailure, Reloader, read_stamps
 from gateway.telemetry import ReloadSubject, Telemetry
-from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.channels import TIMEOUT_SECONDS
 from tests.telemetry.test_telemetry import value
 
 NEVER: Final = 3600.0

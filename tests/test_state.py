@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.exporters.jsonl.settings import is_exporter_file
 from gateway.policy.load import default_path, load
-from tests.support.processes import run_gateway
+from tests.support.running_gateway import run_gateway
 
 
 async def test_no_file_of_the_gateways_own_is_called_as_an_exporters(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from gateway.cli import main
 from gateway.config import Config
 from gateway.errors import BadPolicy
 from gateway.loading import compile_all, load_sources
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
 from tests.support.contracts import POLICY, proto
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import EMIT, emit_request
 
 PROTO: Final = proto("message Signup { string id = 1 @USER_ID; string name = 2; }")

@@ -26,8 +26,9 @@ from gateway.policy.review.explain import explain
 from gateway.policy.review.findings import Severity
 from gateway.policy.review.lint import lint
 from gateway.policy.scaffold.proposals import PERSON_WORDS
+from tests.support.channels import blocking_channel, call
 from tests.support.contracts import PROTO_HEADER, proto
-from tests.support.processes import GatewayProcess, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import EMIT, LOGS, emit_request, logs_request
 
 ALL_KINDS: Final = (

@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from tests.conformance.messages import INITIAL, PACKAGE, TRAILING, flag, kind, message, method, payload, reader, write
-from tests.support.processes import TIMEOUT_SECONDS, CallStatus, status_of
+from tests.support.channels import TIMEOUT_SECONDS, CallStatus, status_of
 
 LARGE: Final = (271828, 314159)
 """Bytes asked with, and bytes answered."""

@@ -10,8 +10,8 @@ import pytest
 from tests.conformance import server
 from tests.conformance.messages import PROTOS
 from tests.support import grpc_go_interop
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
-from tests.support.processes import GatewayProcess
 
 HOSTS: Final = {"grpcio": "127.0.0.1", "grpc-go": "localhost"}
 """How clients spell loopback to reach each server.

@@ -12,7 +12,7 @@ import pytest
 from tests.conformance.cases import CASES
 from tests.conformance.messages import flag, message, write
 from tests.support import grpc_go_interop, http2
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, blocking_channel
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, blocking_channel
 
 PEERS: Final = ("grpcio", "grpc-go")
 HOPS: Final = ("direct", "proxied")

@@ -20,7 +20,7 @@ from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from gateway.pipeline.flows import Flows
 from tests.support.contracts import NOW_SECONDS, compiler, encode
-from tests.support.processes import decider
+from tests.support.fake_delivery import decider
 
 BODY: Final = """
 message M { string user_id = 1 @USER_ID; string email = 2 @WORK_EMAIL; string code = 3 @{category: OPERATIONAL, one_of: "ok"};

@@ -16,9 +16,10 @@ from gateway.contracts.load import load as load_contracts
 from gateway.loading import compile_all
 from gateway.policy.load import default_path, parse
 from tests.delivery.cases import RecordingExporter
+from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.metric_samples import sample_value
-from tests.support.processes import TIMEOUT_SECONDS, RunningGateway, run_gateway
 from tests.support.requests import TRACK_BATCH, event
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 MANY: Final = 10_000
 CALL: Final = 1_000

@@ -20,8 +20,8 @@ from typing import Final
 
 import grpc
 
+from tests.support.channels import CHANNEL_OPTIONS
 from tests.support.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame, header_block
-from tests.support.processes import CHANNEL_OPTIONS
 from tests.support.requests import EMIT, LOGS, PREVIEW, TRACES, TRACK, TRACK_BATCH, V1, any_message, emit_request, field
 
 MB: Final = 1024 * 1024

@@ -19,7 +19,7 @@ import grpc
 from kannelle.privacy.v1 import analytics_pb2
 
 from gateway.standins import Fault, SegmentStandIn
-from tests.support.processes import TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
 from tests.support.requests import TRACK, TRACK_BATCH, event
 
 POLICY: Final = """

@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import TRACK, event, track_request
 
 log = logging.getLogger(__name__)

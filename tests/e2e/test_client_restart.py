@@ -15,8 +15,9 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, TrackEventRequest
 from kannelle.privacy.v1.context_pb2 import UserContext
 from kannelle_privacy import Gateway, GatewayError, connect
 
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
 from tests.support.proxy_process import wait_until
 
 CALLERS: Final = 4

@@ -21,7 +21,8 @@ from kannelle.privacy.v1 import analytics_pb2
 
 from gateway.standins import Fault
 from tests.e2e.clients_and_vendor import POLICY, FaultyVendor
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import TRACK_BATCH, event
 
 BOUND_SECONDS: Final = 10

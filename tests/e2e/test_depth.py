@@ -19,10 +19,12 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from kannelle.privacy.v1 import emit_pb2
 
 from gateway.protobuf.schema import MAX_DEPTH
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
 from tests.support.contracts import proto
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
-from tests.support.proxy import RecordingUpstream, answer_with, invoke, proxy_channel
+from tests.support.gateway_process import GatewayProcess
+from tests.support.proxied_calls import invoke, proxy_channel
 from tests.support.random_messages import record
+from tests.support.recording_upstream import RecordingUpstream, answer_with
 from tests.support.requests import EMIT
 
 MARK: Final = b"planted"

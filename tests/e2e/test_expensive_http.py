@@ -13,7 +13,8 @@ from typing import Final
 import pytest
 
 from tests.otlp.test_costly_json import SHAPES, signal_of
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import logs_request
 
 FULL: Final = 4 * 1024 * 1024 - 500

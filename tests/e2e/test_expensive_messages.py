@@ -11,7 +11,8 @@ import pytest
 
 from gateway.pipeline.offload import COSTLY_BYTES
 from tests.e2e.large_messages import MB, distinct_parts, repeated_field, repeated_record
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import EMIT, LOGS, TRACK, V1, emit_request, field, track_request
 
 log = logging.getLogger(__name__)

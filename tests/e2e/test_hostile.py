@@ -10,8 +10,9 @@ import grpc
 import pytest
 
 from tests.e2e.large_messages import repeated_field, repeated_record
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import Fields, send_unanswered
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
 from tests.support.requests import (
     ALL_METHODS,
     EMIT,

@@ -12,6 +12,9 @@ import pytest
 
 from gateway.receivers.incoming import MESSAGE_SECONDS
 from tests.support import proxy_process
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel
+from tests.support.channels import call as called
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import (
     END_HEADERS,
     END_STREAM,
@@ -25,8 +28,6 @@ from tests.support.http2 import (
     frames,
     header_block,
 )
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel
-from tests.support.processes import call as called
 from tests.support.requests import LOGS, PREVIEW, STREAM, TRACK, TRACK_BATCH, track_request
 from tests.support.upstreams import SERVICE, item, serve_methods
 

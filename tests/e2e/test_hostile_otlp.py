@@ -12,8 +12,9 @@ import grpc
 import pytest
 
 from tests.e2e.large_messages import MB, distinct_parts, repeated_field
+from tests.support.channels import blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.planted_values import WORD, find_planted
-from tests.support.processes import GatewayProcess, blocking_channel, call
 from tests.support.requests import LOGS, METRICS, TRACES, field, nested, varint
 
 MOST_MEMORY: Final = 192 * MB

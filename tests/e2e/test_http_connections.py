@@ -21,7 +21,8 @@ import pytest
 
 from gateway.receivers import http as platform
 from gateway.receivers import otlp_http
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import logs_request
 
 MANY: Final = 3000

@@ -13,9 +13,10 @@ import grpc
 import pytest
 from kannelle.privacy.v1.analytics_pb2 import TrackEventRequest
 
+from tests.support.channels import blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
-from tests.support.processes import GatewayProcess, blocking_channel, call
-from tests.support.proxy import certificate_for, dns, write_tls
+from tests.support.proxy_certificates import certificate_for, dns, write_tls
 from tests.support.proxy_process import fetch_page, metric_value, wait_until
 from tests.support.requests import TRACK, event
 

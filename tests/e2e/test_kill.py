@@ -15,9 +15,9 @@ from typing import Final
 import pytest
 
 from tests.e2e.clients_and_vendor import POLICY, Clients, FaultyVendor, check, run_vendor, until_arrived
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
-from tests.support.processes import GatewayProcess
-from tests.support.proxy import certificate_for, dns, write_tls
+from tests.support.proxy_certificates import certificate_for, dns, write_tls
 
 CLIENTS: Final = 8
 

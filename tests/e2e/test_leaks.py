@@ -36,6 +36,8 @@ from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.receivers.emit import SERVICES
 from gateway.receivers.item_pipeline import BatchOutcome
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import request, send_unanswered
 from tests.support.planted_values import (
     ACCENTED,
@@ -49,8 +51,8 @@ from tests.support.planted_values import (
     find_planted,
     forms,
 )
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess, run_gateway
 from tests.support.requests import EMIT, LOGS, METRICS, PREVIEW, TRACES, TRACK, V1, field, track_request
+from tests.support.running_gateway import run_gateway
 
 CONTRACT: Final = load([default_path()])
 TYPES: Final = ("kannelle.crm.v1.Contact", "kannelle.video.v1.VideoExported", "kannelle.privacy.v1.SupportMessage")

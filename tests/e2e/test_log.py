@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.detectors.data import VERSION
 from gateway.policy.load import default_path
 from gateway.telemetry.log import LogFields
-from tests.support.processes import GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 
 JSON: Final = {"PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT": "json"}
 LINE: Final = re.compile(

@@ -24,7 +24,8 @@ from gateway.listeners import MAX_LOCAL_CALLS
 from gateway.telemetry.metrics import BYTE_RESOURCES, METRICS, PROCESS_METRICS, RESOURCES
 from tests.e2e.test_serve import ELSEWHERE
 from tests.support import proxy_process
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.proxy_process import wait_until
 from tests.support.requests import LOGS, TRACK, logs_request, track_request
 from tests.support.upstreams import SERVICE, item, serve_methods

@@ -18,6 +18,8 @@ from typing import Final
 import pytest
 
 from tests.support import proxy_process
+from tests.support.channels import blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import (
     DATA,
     END_HEADERS,
@@ -30,7 +32,6 @@ from tests.support.http2 import (
     frame,
     header_block,
 )
-from tests.support.processes import GatewayProcess, blocking_channel, call
 from tests.support.requests import LOGS, STREAM, TRACK, logs_request, track_request
 from tests.support.upstreams import SERVICE, item, serve_methods
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 import pytest
 
 from gateway.policy.load import default_path
+from tests.support.gateway_process import GatewayProcess
 from tests.support.planted_values import VALUES, find_planted
-from tests.support.processes import GatewayProcess
 
 SECONDS: Final = 60
 ROOT: Final = Path(__file__).parents[2]

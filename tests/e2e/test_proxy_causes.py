@@ -24,10 +24,12 @@ import trustme
 
 from gateway.errors import Cause
 from gateway.tls import Material
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus
+from tests.support.channels import call as unary
+from tests.support.gateway_process import GatewayProcess
+from tests.support.http2_upstream import serve_http2
 from tests.support.ports import reserved
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, GatewayProcess
-from tests.support.processes import call as unary
-from tests.support.proxy import CA, certificate_for, dns
+from tests.support.proxy_certificates import CA, certificate_for, dns
 from tests.support.proxy_process import (
     CALLER,
     call_through,
@@ -38,7 +40,7 @@ from tests.support.proxy_process import (
     route,
     wait_until,
 )
-from tests.support.upstreams import UnansweredCalls, item, serve_http2, serve_methods
+from tests.support.upstreams import UnansweredCalls, item, serve_methods
 
 STRANGER: Final = trustme.CA(key_type=trustme.KeyType.ECDSA)
 PAST: Final = timedelta(minutes=-1)

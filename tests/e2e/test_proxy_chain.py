@@ -9,23 +9,19 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.support.processes import GatewayProcess
-from tests.support.proxy import (
+from tests.support.gateway_process import GatewayProcess
+from tests.support.proxied_calls import invoke, proxy_channel
+from tests.support.proxy_certificates import certificate_for, dns, uri, write_tls
+from tests.support.proxy_policy import (
     CALL_KINDS,
     POLICY_HEADER,
     SERVICE,
     VIDEO_CALLER,
-    RecordingUpstream,
-    certificate_for,
-    dns,
-    invoke,
     note,
     parse_note,
-    proxy_channel,
-    uri,
     write_contract,
-    write_tls,
 )
+from tests.support.recording_upstream import RecordingUpstream
 
 AUTHORITY = "directory.kannelle.example"
 FULL = note(user_id="usr_1", work_email="ana@acme.example", name="Ana", op="a", unclassified="secret")

@@ -23,7 +23,8 @@ import trustme
 from cryptography import x509
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess, blocking_channel
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, blocking_channel
+from tests.support.gateway_process import GatewayProcess
 from tests.support.proxy_process import (
     access_log,
     call_through,

@@ -21,9 +21,21 @@ import pytest
 from gateway.errors import Cause
 from gateway.pipeline.status_text import STATUS_TEXTS
 from tests.support import grpc_go_interop
+from tests.support.channels import TIMEOUT_SECONDS, CallStatus, status_of
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame
+from tests.support.http2_upstream import (
+    Reply,
+    data_frame,
+    fields,
+    goaway,
+    reset,
+    response_headers,
+    serve_http2,
+    trailers,
+    trailers_only,
+)
 from tests.support.ports import reserved
-from tests.support.processes import TIMEOUT_SECONDS, CallStatus, GatewayProcess, status_of
 from tests.support.proxy_process import (
     access_log,
     call_through,
@@ -35,22 +47,7 @@ from tests.support.proxy_process import (
     route,
     wait_until,
 )
-from tests.support.upstreams import (
-    CALL_KINDS,
-    Reply,
-    UnansweredCalls,
-    UpstreamProcess,
-    data_frame,
-    fields,
-    goaway,
-    item,
-    reset,
-    response_headers,
-    serve_http2,
-    serve_methods,
-    trailers,
-    trailers_only,
-)
+from tests.support.upstreams import CALL_KINDS, UnansweredCalls, UpstreamProcess, item, serve_methods
 
 SECRET: Final = b"ana.martin@private.example"
 _Code: Final = grpc.StatusCode

@@ -17,26 +17,19 @@ from google.rpc.error_details_pb2 import BadRequest, DebugInfo, ErrorInfo, Retry
 from google.rpc.status_pb2 import Status
 
 from gateway.tls import Material
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import GOAWAY, HEADERS, RST_STREAM, Fields, call
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
-from tests.support.proxy import (
-    ONE_METHOD,
-    OTHER_CA,
-    VIDEO_CALLER,
-    CallResult,
+from tests.support.proxied_calls import CallResult, invoke, proxy_channel, proxy_environ
+from tests.support.proxy_certificates import OTHER_CA, certificate_for, dns, uri
+from tests.support.proxy_policy import ONE_METHOD, VIDEO_CALLER, note
+from tests.support.recording_upstream import (
     Pairs,
     ReceivedCall,
     RecordingUpstream,
     answer_with,
-    certificate_for,
-    dns,
     fail_with,
-    invoke,
-    note,
-    proxy_channel,
-    proxy_environ,
     record_messages,
-    uri,
 )
 from tests.support.requests import field
 

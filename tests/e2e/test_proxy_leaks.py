@@ -16,27 +16,14 @@ import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import call
 from tests.support.planted_values import ACCENTED, DIGITS, VALUES, WORD, corrupted, find_planted
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
-from tests.support.proxy import (
-    CALL_KINDS,
-    ONE_METHOD,
-    SERVICE,
-    AnswerScript,
-    CallResult,
-    Pairs,
-    RecordingUpstream,
-    answer_with,
-    certificate_for,
-    dns,
-    fail_with,
-    invoke,
-    note,
-    proxy_channel,
-    proxy_environ,
-    uri,
-)
+from tests.support.proxied_calls import CallResult, invoke, proxy_channel, proxy_environ
+from tests.support.proxy_certificates import certificate_for, dns, uri
+from tests.support.proxy_policy import CALL_KINDS, ONE_METHOD, SERVICE, note
+from tests.support.recording_upstream import AnswerScript, Pairs, RecordingUpstream, answer_with, fail_with
 from tests.support.requests import field
 
 DETAILS: Final = "grpc-status-details-bin"

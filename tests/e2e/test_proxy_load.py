@@ -14,8 +14,9 @@ from typing import Any, Final
 import grpc
 import pytest
 
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess
 from tests.support.proxy_process import gateway, method, outbound_channel, policy, route, wait_until_stable
 from tests.support.upstreams import UpstreamProcess, item, parse_item, serve_methods
 

@@ -18,8 +18,9 @@ import pytest
 import trustme
 
 from tests.e2e.special_files import replace_with_device, replace_with_loop, replace_with_pipe
+from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.contracts import POLICY
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess
+from tests.support.gateway_process import GatewayProcess
 from tests.support.proxy_process import fetch_page, metric_value, reload_count, wait_until
 
 AUTHORITY: Final = trustme.CA()

@@ -34,14 +34,8 @@ from tests.e2e.random_policies import (
     fields_of,
     note,
 )
-from tests.support.processes import (
-    CHANNEL_OPTIONS,
-    TIMEOUT_SECONDS,
-    CallStatus,
-    GatewayProcess,
-    blocking_channel,
-    status_of,
-)
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, blocking_channel, status_of
+from tests.support.gateway_process import GatewayProcess
 from tests.support.proxy_process import fetch_page, reload_count, wait_until
 
 GRACE: Final = 0.5

@@ -20,9 +20,10 @@ import pytest
 from kannelle.privacy.v1 import analytics_pb2
 
 from tests.e2e.clients_and_vendor import PLANTED, POLICY, FaultyVendor
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
-from tests.support.proxy import certificate_for, dns, write_tls
+from tests.support.proxy_certificates import certificate_for, dns, write_tls
 from tests.support.requests import TRACK, event
 
 OLD: Final = POLICY

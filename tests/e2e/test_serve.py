@@ -17,7 +17,8 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import DESCRIPTOR
 
-from tests.support.processes import TIMEOUT_SECONDS, GatewayProcess, blocking_channel, call
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import LOGS, STREAM, TRACK, event, logs_request, track_request
 
 ELSEWHERE: Final = """

@@ -14,20 +14,14 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from gateway.telemetry.traces import SERVICE_NAME
 from tests.e2e.test_leaks import LARGE, METADATA, Call, messages, raw, say
 from tests.e2e.test_proxy_leaks import say as say_through
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
+from tests.support.gateway_process import GatewayProcess
 from tests.support.http2 import send_unanswered
 from tests.support.planted_values import VALUES, WORD, corrupted, find_planted
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess
-from tests.support.proxy import (
-    ONE_METHOD,
-    RecordingUpstream,
-    certificate_for,
-    dns,
-    invoke,
-    note,
-    proxy_channel,
-    proxy_environ,
-    uri,
-)
+from tests.support.proxied_calls import invoke, proxy_channel, proxy_environ
+from tests.support.proxy_certificates import certificate_for, dns, uri
+from tests.support.proxy_policy import ONE_METHOD, note
+from tests.support.recording_upstream import RecordingUpstream
 from tests.support.requests import EMIT_METHODS, LOGS, TRACK, V1, track_request
 
 TRACED: Final = {"telemetry__traces__ratio": "1.0", "listeners__http__address": "127.0.0.1:0"}

@@ -19,7 +19,7 @@ from gateway.errors import BadConfig, Retryable
 from gateway.exporters.ca_certificates import tls_context
 from gateway.exporters.http_client import MAX_RESPONSE_BYTES, HttpClient, HttpResponse, is_public
 from gateway.standins import Fault, SegmentStandIn
-from tests.support.processes import fake_http_proxy
+from tests.support.channels import fake_http_proxy
 
 PUBLIC: Final = ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 NOT_PUBLIC: Final = [

@@ -25,7 +25,7 @@ from gateway.pipeline.offload import (
     LONG_SECONDS,
     Offload,
 )
-from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.channels import TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from gateway.policy.review.changes import Effect
 from gateway.policy.review.diff import diff
 from gateway.policy.review.lint import lint
 from tests.support.contracts import POLICY, compiler, contract, proto
-from tests.support.processes import decider
+from tests.support.fake_delivery import decider
 
 BODY: Final = (
     "message A { string id = 1 @USER_ID; N n = 2; message N { string x = 1 @OPERATIONAL; } } service S { rpc Get(A) "

@@ -23,7 +23,7 @@ from gateway.receivers import body, connection
 from gateway.receivers.body import ArrivingBodies, BodyTimeout
 from gateway.receivers.connection import QUICK_SECONDS, Limits, Phase, surplus_connections
 from gateway.receivers.web import HttpServer, Page
-from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.channels import TIMEOUT_SECONDS
 
 LOOPS: Final = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 import pytest
 
 from gateway.config import Local, LocalHttp
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.fake_delivery import FakeDelivery
 from tests.support.metric_samples import Sample, sample_value, samples
-from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, run_gateway
 from tests.support.requests import (
     DESCRIBE,
     EMIT,
@@ -27,6 +28,7 @@ from tests.support.requests import (
     logs_request,
     track_request,
 )
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 Made = Callable[[RunningGateway], Any]
 

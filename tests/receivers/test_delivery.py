@@ -40,8 +40,9 @@ from tests.delivery.hub.hubs import (
     stream,
     unchanged_entry,
 )
-from tests.support.processes import TIMEOUT_SECONDS, DeliveryReply, FakeDelivery, accept_all, raise_error
-from tests.support.proxy import OTHER_CA, certificate_for, dns, uri
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.fake_delivery import DeliveryReply, FakeDelivery, accept_all, raise_error
+from tests.support.proxy_certificates import OTHER_CA, certificate_for, dns, uri
 
 STORED: Final = ("UNSPECIFIED", None)
 Said = tuple[str, float | None]

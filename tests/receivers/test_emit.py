@@ -18,7 +18,8 @@ from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING
 from gateway.receivers.emit import SERVICES
 from gateway.receivers.receipts import reason_number
 from gateway.receivers.statuses import DOMAIN, STATUS
-from tests.support.processes import TIMEOUT_SECONDS, CallStatus, FakeDelivery, RunningGateway, raise_error, run_gateway
+from tests.support.channels import TIMEOUT_SECONDS, CallStatus
+from tests.support.fake_delivery import FakeDelivery, raise_error
 from tests.support.requests import (
     EMIT_BATCH,
     EMIT_METHODS,
@@ -32,6 +33,7 @@ from tests.support.requests import (
     field,
     track_request,
 )
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 PERSONAL: Final = event(work_email="ana@gmail.com")
 DOWN: Final = Retryable(CallReason.UNAVAILABLE, 2)

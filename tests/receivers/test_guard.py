@@ -21,15 +21,8 @@ from gateway.pipeline.caller import CALLER
 from gateway.receivers.call_slots import slots_per_caller
 from gateway.receivers.guard import AnswerUnary, Guard
 from gateway.receivers.statuses import DOMAIN, MAX_RETRY_SECONDS, STATUS
-from tests.support.processes import (
-    CHANNEL_OPTIONS,
-    CallStatus,
-    FakeDelivery,
-    RunningGateway,
-    raise_error,
-    result_of,
-    run_gateway,
-)
+from tests.support.channels import CHANNEL_OPTIONS, CallStatus, result_of
+from tests.support.fake_delivery import FakeDelivery, raise_error
 from tests.support.requests import (
     EMIT,
     LOGS,
@@ -47,6 +40,7 @@ from tests.support.requests import (
     nested,
     track_request,
 )
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 one_gateway = pytest.mark.asyncio(loop_scope="module")
 Row = tuple[str, str, bytes, EndReason]

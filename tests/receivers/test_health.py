@@ -21,7 +21,7 @@ from kannelle.privacy.v1 import analytics_pb2, emit_pb2
 from gateway.errors import BadConfig, ItemReason, Reason, Refused
 from gateway.receivers.health import MAX_REQUEST_BYTES, MAX_WATCHERS, Health, _service
 from tests.support import http2
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, result_of
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, result_of
 
 CHECK: Final = "/grpc.health.v1.Health/Check"
 WATCH: Final = "/grpc.health.v1.Health/Watch"

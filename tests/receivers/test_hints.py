@@ -13,7 +13,8 @@ from gateway.otlp.signals import LOGS, METRICS, TRACES
 from gateway.receivers.otlp_http_faults import JSON, PROTOBUF
 from gateway.receivers.statuses import STATUS
 from tests.receivers.test_otlp_http import LOOPBACK, ONE, SECRET, SPANS, posted, said
-from tests.support.processes import FakeDelivery, run_gateway
+from tests.support.fake_delivery import FakeDelivery
+from tests.support.running_gateway import run_gateway
 
 ID: Final = base64.b64encode(bytes(range(200, 216))).decode()
 PACKED: Final = "Content-Encoding: gzip"

@@ -20,7 +20,7 @@ from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_B
 from gateway.receivers.http import LIMITS, Http
 from gateway.telemetry import Telemetry
 from gateway.telemetry.checks import Check, Readiness
-from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.channels import TIMEOUT_SECONDS
 
 SECRET: Final = "anna.secret@example.com"
 

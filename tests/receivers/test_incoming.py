@@ -17,6 +17,7 @@ import pytest
 from gateway.receivers import incoming
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import ANYTHING, Incoming, Reading
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, result_of
 from tests.support.http2 import (
     DATA,
     END_HEADERS,
@@ -29,7 +30,6 @@ from tests.support.http2 import (
     frames,
     header_block,
 )
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, result_of
 
 SILENT: Final = Reading(silence=0.2)
 FULL: Final = b"8"

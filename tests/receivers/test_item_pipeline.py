@@ -17,7 +17,8 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
 from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, BatchOutcome, ItemPipeline, ResolvedItem
 from gateway.telemetry import Counts
-from tests.support.processes import PACKER, TIMEOUT_SECONDS
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.fake_delivery import PACKER
 
 BAD, PRIVATE = b"bad", b"private"
 

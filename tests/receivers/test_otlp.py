@@ -23,15 +23,10 @@ from gateway.otlp import signals
 from gateway.otlp.messages import RESPONSES
 from gateway.otlp.signals import Signal
 from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS, DOMAIN, STATUS
-from tests.support.processes import (
-    CHANNEL_OPTIONS,
-    TIMEOUT_SECONDS,
-    CallStatus,
-    FakeDelivery,
-    RunningGateway,
-    run_gateway,
-)
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus
+from tests.support.fake_delivery import FakeDelivery
 from tests.support.requests import LOGS, PROFILES, field, logs_request, nested
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 ABROAD: Final = """
 version: 1

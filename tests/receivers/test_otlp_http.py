@@ -42,8 +42,10 @@ from gateway.receivers.body import gunzip
 from gateway.receivers.connection import MAX_FIELD_BYTES, MAX_FIELDS, MAX_LINE_BYTES, Limits
 from gateway.receivers.otlp_http_faults import JSON, PROTOBUF
 from gateway.receivers.statuses import STATUS
-from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, raise_error, run_gateway
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.fake_delivery import FakeDelivery, raise_error
 from tests.support.requests import logs_request
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 SECRET: Final = "anna.secret@example.com"
 LOOPBACK: Final = LocalHttp(address="127.0.0.1:0")

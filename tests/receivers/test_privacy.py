@@ -13,7 +13,9 @@ from kannelle.privacy.v1.privacy_pb2 import DescribeRequest, DescribeResponse, P
 from kannelle.privacy.v1.support_pb2 import SupportMessage
 
 from gateway.policy.load import default_path, load
-from tests.support.processes import CallStatus, FakeDelivery, RunningGateway, run_gateway
+from tests.support.channels import CallStatus
+from tests.support.fake_delivery import FakeDelivery
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

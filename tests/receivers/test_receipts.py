@@ -10,8 +10,9 @@ from kannelle.privacy.v1 import analytics_pb2, emit_pb2, receipt_pb2, support_pb
 from kannelle.privacy.v1.privacy_pb2 import PreviewRequest, PreviewResponse
 
 from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES
-from tests.support.processes import FakeDelivery, run_gateway
+from tests.support.fake_delivery import FakeDelivery
 from tests.support.requests import V1, event
+from tests.support.running_gateway import run_gateway
 
 KEEP: Final = (receipt_pb2.VERDICT_KEEP, receipt_pb2.REASON_UNSPECIFIED)
 BY_PLAN: Final = (receipt_pb2.VERDICT_STRIP, receipt_pb2.REASON_CATEGORY_NOT_ALLOWED)

@@ -21,8 +21,9 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, Serv
 from gateway.receivers.reflection import REFLECTION, Reflection
 from tests.receivers.test_health import OTHER, OURS, SECRET, hear_all
 from tests.support import proxy_process
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, blocking_channel, call
 from tests.support.contracts import proto
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, GatewayProcess, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
 
 V1: Final = "kannelle.privacy.v1"
 SERVED: Final = {f"{V1}.{name}Service" for name in ("ActivityLog", "Analytics", "Support", "Emit", "Privacy")}

@@ -15,8 +15,8 @@ from typing import Final
 
 import grpc
 
+from tests.support.channels import TIMEOUT_SECONDS, blocking_channel
 from tests.support.ports import reserved
-from tests.support.processes import TIMEOUT_SECONDS, blocking_channel
 
 VERSION: Final = "v1.76.0"
 MODULE: Final = "google.golang.org/grpc/interop"

@@ -10,7 +10,8 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final
 
-TIMEOUT_SECONDS: Final = 20
+from tests.support.channels import TIMEOUT_SECONDS
+
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 END_STREAM, END_HEADERS = 1, 4

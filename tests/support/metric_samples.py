@@ -8,7 +8,7 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.telemetry import Telemetry
-from tests.support.processes import RunningGateway
+from tests.support.running_gateway import RunningGateway
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import grpc
 
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, GatewayProcess, status_of
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, status_of
+from tests.support.gateway_process import GatewayProcess
 from tests.support.upstreams import CALL_KINDS, PROTO, SERVICE
 
 ALLOWED_CATEGORIES: Final = ("USER_ID", "OPERATIONAL", "CONTENT", "NAME")

@@ -21,21 +21,11 @@ from gateway.standins.collector import Collector
 from gateway.standins.segment import SegmentStandIn
 from tests.e2e import clients_and_vendor
 from tests.support.call_recorder import QUIET_SECONDS, Recorder, Walk
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS
-from tests.support.proxy import (
-    INBOUND,
-    ONE_METHOD,
-    OUTBOUND,
-    RecordingUpstream,
-    certificate_for,
-    dns,
-    invoke,
-    note,
-    policy,
-    proxy_channel,
-    write_contract,
-    write_tls,
-)
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
+from tests.support.proxied_calls import invoke, proxy_channel
+from tests.support.proxy_certificates import certificate_for, dns, write_tls
+from tests.support.proxy_policy import INBOUND, ONE_METHOD, OUTBOUND, note, policy, write_contract
+from tests.support.recording_upstream import RecordingUpstream
 from tests.support.requests import LOGS, TRACK, event, logs_request, track_request
 
 LOGS_POLICY: Final = """

@@ -22,9 +22,10 @@ from gateway.errors import BadConfig, CallReason, Retryable
 from gateway.loading import compile_all, load_sources
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import CallTracer, RpcMethod, parent_context, set_item_count, traceparent
+from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.contracts import policy
+from tests.support.fake_delivery import FakeDelivery
 from tests.support.metric_samples import sample_value
-from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, RunningGateway, run_gateway
 from tests.support.requests import (
     EMIT_BATCH,
     LOGS,
@@ -36,6 +37,7 @@ from tests.support.requests import (
     logs_request,
     track_request,
 )
+from tests.support.running_gateway import RunningGateway, run_gateway
 
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 SPAN: Final = "b7ad6b7169203331"

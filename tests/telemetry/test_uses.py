@@ -13,7 +13,7 @@ from gateway.pipeline.offload import BULKY_BYTES, COSTLY_BYTES, Offload
 from gateway.receivers.call_slots import CallSlot, CallSlots
 from gateway.telemetry import ResourceUsage
 from gateway.telemetry.metrics import RESOURCES
-from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.channels import TIMEOUT_SECONDS
 
 SIZES: Final = {"offload_costly": COSTLY_BYTES, "offload_bulky": BULKY_BYTES}
 

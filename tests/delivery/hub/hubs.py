@@ -29,8 +29,8 @@ from gateway.receivers.hub.rollout import Rollout
 from gateway.telemetry.counts import Counts
 from gateway.tls import Certificates, Material
 from tests.delivery.cases import NOW_NS, ScriptedRedecider
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS
-from tests.support.proxy import certificate_for, dns, uri
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
+from tests.support.proxy_certificates import certificate_for, dns, uri
 
 AGENT: Final = "spiffe://kannelle.example/apps/video"
 PLAN: Final = hashlib.sha256(b"a plan").hexdigest()

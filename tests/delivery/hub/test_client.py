@@ -38,8 +38,9 @@ from tests.delivery.hub.hubs import (
     running_hub,
     unchanged_entry,
 )
-from tests.support.processes import TIMEOUT_SECONDS, FakeDelivery, fake_http_proxy, raise_error
-from tests.support.proxy import OTHER_CA, certificate_for, dns, uri
+from tests.support.channels import TIMEOUT_SECONDS, fake_http_proxy
+from tests.support.fake_delivery import FakeDelivery, raise_error
+from tests.support.proxy_certificates import OTHER_CA, certificate_for, dns, uri
 
 A: Final = entry("a")
 B: Final = entry("b")

@@ -21,8 +21,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from gateway.otlp.signals import SIGNALS
 from gateway.policy.load import default_path
 from gateway.standins.collector import Collector
+from tests.support.gateway_process import GatewayProcess
 from tests.support.planted_values import forms
-from tests.support.processes import GatewayProcess
 
 PLANTED: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("planted.json").read_text())
 ME: Final = {"user.id": PLANTED["may_pass"]["user_id"], "user.email": PLANTED["may_pass"]["work_email"]}

@@ -22,7 +22,7 @@ from gateway.exporters.otlp.exporter import OtlpExporter, outcome_of_status
 from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from gateway.standins.collector import Collector, CollectorAnswer
 from tests.exporters.items import collected, entry, item, items
-from tests.support.processes import fake_http_proxy
+from tests.support.channels import fake_http_proxy
 
 AUTHORITY = trustme.CA()
 

@@ -19,9 +19,10 @@ from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.receivers.proxy.access_log import FLOW, MAX_BATCH_ENTRIES, MAX_WAITING_ENTRIES, AccessLog, AccessRecord
 from gateway.telemetry import ResourceUsage, Telemetry
+from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.contracts import contract, policy
-from tests.support.processes import PACKER, TIMEOUT_SECONDS, decider
-from tests.support.proxy import PROTO
+from tests.support.fake_delivery import PACKER, decider
+from tests.support.proxy_policy import PROTO
 
 NOW: Final = 1_700_000_000
 

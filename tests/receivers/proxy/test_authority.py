@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.receivers.proxy.authority import Unreadable, authority
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

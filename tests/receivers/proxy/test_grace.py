@@ -27,19 +27,10 @@ from gateway.config import Config, Listeners, Local, Outbound, Reload
 from gateway.contracts.load import load
 from gateway.errors import CallReason
 from gateway.receivers.statuses import STATUS
-from tests.support.processes import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, FakeDelivery, status_of
-from tests.support.proxy import (
-    CALL_KINDS,
-    FR_TERMS,
-    SERVICE,
-    ReceivedCall,
-    RecordingUpstream,
-    note,
-    parse_note,
-    policy,
-    record_messages,
-    write_contract,
-)
+from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, status_of
+from tests.support.fake_delivery import FakeDelivery
+from tests.support.proxy_policy import CALL_KINDS, FR_TERMS, SERVICE, note, parse_note, policy, write_contract
+from tests.support.recording_upstream import ReceivedCall, RecordingUpstream, record_messages
 from tests.support.requests import event
 
 GRACE: Final = 0.2

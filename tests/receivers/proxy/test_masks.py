@@ -13,22 +13,10 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from kannelle.privacy.v1.access_pb2 import AccessEntry
 
-from tests.support.proxy import (
-    CRM_CALLER,
-    VIDEO_CALLER,
-    AnswerScript,
-    CallResult,
-    ProxyGateway,
-    ReceivedCall,
-    certificate_for,
-    dns,
-    invoke,
-    message_class,
-    proxy_channel,
-    record_messages,
-    run_proxy,
-    uri,
-)
+from tests.support.proxied_calls import CallResult, ProxyGateway, invoke, proxy_channel, run_proxy
+from tests.support.proxy_certificates import certificate_for, dns, uri
+from tests.support.proxy_policy import CRM_CALLER, VIDEO_CALLER, message_class
+from tests.support.recording_upstream import AnswerScript, ReceivedCall, record_messages
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,25 +13,11 @@ import pytest_asyncio
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry
 
 from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES
-from tests.support.processes import TIMEOUT_SECONDS
-from tests.support.proxy import (
-    CALL_KINDS,
-    CRM_CALLER,
-    SERVICE,
-    VIDEO_CALLER,
-    CallResult,
-    Pairs,
-    ProxyGateway,
-    answer_with,
-    certificate_for,
-    dns,
-    fail_with,
-    invoke,
-    note,
-    proxy_channel,
-    run_proxy,
-    uri,
-)
+from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.proxied_calls import CallResult, ProxyGateway, invoke, proxy_channel, run_proxy
+from tests.support.proxy_certificates import certificate_for, dns, uri
+from tests.support.proxy_policy import CALL_KINDS, CRM_CALLER, SERVICE, VIDEO_CALLER, note
+from tests.support.recording_upstream import Pairs, answer_with, fail_with
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
