@@ -61,7 +61,7 @@ def dni(number: str) -> bool:
 
 
 def pps(number: str) -> bool:
-    """Return whether the eighth character checks the seven digits before it, and the letter behind it if that counts."""
+    """Return whether the eighth character checks the seven digits before it, and the letter behind if it counts."""
     total = sum(int(digit) * weight for digit, weight in zip(number, range(8, 1, -1), strict=False))
     counted = _PPS_LETTERS.find(number[8]) * 9 if number[8:] in ("A", "B", "H") else 0
     return _PPS_LETTERS[(total + counted) % 23] == number[7]

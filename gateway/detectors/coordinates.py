@@ -87,7 +87,7 @@ _COMPASS_HINT: Final = Hint(r"[nsNS] ?[0-9]{1,2}\.[0-9]{3}|[0-9]\.[0-9]{3,} ?[ns
 
 
 def coordinates(text: str) -> Iterator[Span]:
-    """The coordinates in folded text, whatever letters touch them."""
+    """Yield where coordinates stand in folded text, whatever letters touch them."""
     if _DECIMAL.search(text):
         yield from _decimals(text)
     if "°" in text:
@@ -130,7 +130,7 @@ def _has_enough_decimals(first: re.Match[str]) -> bool:
 
 
 def _is_plausible(first: re.Match[str]) -> bool:
-    """Whether two numbers are on earth, and neither shares of something, both below 1, nor versions such as `3.12` and `3.13`."""
+    """Return whether two numbers are on earth, and neither shares, both below 1, nor versions as `3.12` and `3.13`."""
     one, other = (abs(float(number.replace(",", "."))) for number in (first[0], first[3]))
     if not (one <= 180 and other <= 180 and (one <= 90 or other <= 90)) or (one < 1 and other < 1):
         return False

@@ -1,4 +1,4 @@
-"""Unfolding: everything that a text says once what it is encoded in is undone, decoding by decoding, and where in the text it says so."""
+"""Decodings: everything that a text says once its encodings are undone, one by one, and where in it that stands."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Decoding:
 
     @cached_property
     def compacts(self) -> Sequence[Compact]:
-        """The bare text without separators; once more without line ends if it has any."""
+        """The nontechnical text without separators; once more without line ends if it has any."""
         joined = unwrapped(self.nontechnical)
         return (
             (Compact(self.nontechnical),)
@@ -75,7 +75,7 @@ class Decoding:
 
     @cached_property
     def rows(self) -> Rows:
-        """The rows of digits in the bare text."""
+        """The rows of digits in the nontechnical text."""
         return Rows(self.nontechnical)
 
     @property
@@ -202,14 +202,14 @@ class _Unescaped:
 
 
 def _context_start(text: str, at: int, min_start: int) -> int:
-    """Where in a text that begins which stands near before an index, not below `least`."""
+    """Where in a text that begins which stands near before an index, not below `min_start`."""
     near, far = max(min_start, at - _MIN_CONTEXT_CHARS), max(min_start, at - _MAX_CONTEXT_CHARS)
     blank = max(text.rfind(char, far, near) for char in _BLANKS)
     return far if blank < 0 else blank
 
 
 def _context_end(text: str, at: int, max_end: int) -> int:
-    """Where in a text that ends which stands near after an index, not above `most`."""
+    """Where in a text that ends which stands near after an index, not above `max_end`."""
     near, far = min(max_end, at + _MIN_CONTEXT_CHARS), min(max_end, at + _MAX_CONTEXT_CHARS)
     return min((found for char in _BLANKS if (found := text.find(char, near, far)) >= 0), default=far)
 

@@ -110,7 +110,7 @@ _BUDGETS: Final = (finding_budget, later_finding_budget)
 
 
 def find(text: str, detectors: Collection[Detector] = DETECTORS) -> FieldReason | None:
-    """Return the first finding of some kinds, in `text` or in anything that it encodes; UNREADABLE if it can't be checked.
+    """Return the first finding of some kinds, in `text` or what it encodes; UNREADABLE if it can't be checked.
 
     Any text will do: nothing is raised.
     """
@@ -128,7 +128,7 @@ def find(text: str, detectors: Collection[Detector] = DETECTORS) -> FieldReason 
 
 
 def mail_domains(text: str) -> frozenset[str]:
-    """Return the domains, folded, of all e-mail addresses in `text` and in what it encodes, as far as it can be told."""
+    """Return the domains, folded, of all e-mail addresses in `text` and what it encodes, as far as it can be told."""
     domains: set[str] = set()
     with suppress(BudgetExceeded):
         for decoding in decodings(text):

@@ -1,4 +1,4 @@
-"""Where e-mail addresses stand in folded text, with every local part and every kind of domain that mail systems know."""
+"""Where e-mail addresses stand in folded text, with all local parts and kinds of domains that mail systems know."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _GLUED: Final = tuple(sorted(data.lines("tlds_glued")))
 
 
 def emails(text: str, *, loose: bool = False) -> Iterator[Span]:
-    """The addresses in folded text, from left to right. Each at sign is looked at once.
+    """Yield where addresses stand in folded text, from left to right. Each at sign is looked at once.
 
     If `loose`, the text was decoded from a run that may never have been text: only what is likely an address counts.
     """

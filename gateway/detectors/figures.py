@@ -15,7 +15,7 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _SHORT: Final = r"[1-9]?[0-9]"
 _GAP: Final = r"[ \t.\-/()_:+]"
 _NAMED: Final = r"(?<=[A-Za-z])[0-9]{1,8}\.[0-9]{9}"
-"""No decimal but a name and a number, as in `q4.0612345678`: decimals that stand right behind a letter have fewer digits."""
+"""No decimal but a name and a number, as in `q4.0612345678`: decimals right behind a letter have fewer digits."""
 
 _PART_OF_NO_NUMBER: Final = re.compile(
     rf"{_BEFORE}(?!{_NAMED})(?:"
@@ -25,8 +25,8 @@ _PART_OF_NO_NUMBER: Final = re.compile(
     rf"|(?<!\+)(?<![0-9]{_GAP})(?<![0-9]{_GAP}{{2}})(?<![0-9]{_GAP}{{3}})"
     rf"(?:{_HUNDREDS}\.[0-9]++(?!\.[0-9])(?:[ \t]{{1,3}}(?={_HUNDREDS}\.[0-9]))?+)++(?!{_GAP}{{0,3}}[0-9]))"
 )
-"""Shares such as `0.612345678`, IPv4 addresses, also with dashes, versions such as `131.0.6778.108`, or `6.8.0` in `6.8.0-1021`, and
-decimals in a row."""
+"""Shares such as `0.612345678`, IPv4 addresses, also with dashes, versions such as `131.0.6778.108`, or `6.8.0` in
+`6.8.0-1021`, and decimals in a row."""
 
 _TIME: Final = r"(?<![0-9:])(?:[01][0-9]|2[0-3]):[0-5][0-9](?![0-9:])"
 _WHOLE_FIGURE: Final = re.compile(rf"{_BEFORE}(?!{_NAMED})[1-9][0-9]*+\.[0-9]++{_AFTER}|{_TIME}")
@@ -58,7 +58,10 @@ def without_figures(text: str) -> str:
 
 
 def is_figure(text: str, start: int, end: int) -> bool:
-    """Whether digits in groups, from `start` to `end`, are a decimal, a part of one or of a version, or measures and times side by side."""
+    """Return whether digits in groups, from `start` to `end`, are a decimal, or a part of one or of a version.
+
+    Measures and times side by side are some too.
+    """
     near = text[max(0, start - 1) : end + 1]
     if "." not in near and ":" not in near:
         return False

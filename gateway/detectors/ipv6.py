@@ -48,7 +48,7 @@ _NIBBLES_CHARS: Final = 63
 
 
 class Run(NamedTuple):
-    """Hextets in a row, with colons whatever stood between them, and whether they begin and end where letters and digits do."""
+    """Hextets in a row, with colons for whatever stood between, and whether they begin and end where a word does."""
 
     text: str
     begins: bool
@@ -56,12 +56,12 @@ class Run(NamedTuple):
 
 
 def ipv6_addresses(text: str, nontechnical: str, *, loose: bool) -> Iterator[Span]:
-    """The addresses in folded text, beside letters too if there are a few hextets.
+    """Yield where addresses stand in folded text, beside letters too if there are a few hextets.
 
     Names such as `sha2::Sha256` don't count.
 
-    Other separators than colons, alone and mixed, are looked for in `bare` once nothing is found with colons. If
-    `loose`, letters beside an address don't matter.
+    Other separators than colons, alone and mixed, are looked for in `nontechnical` once nothing is found with colons.
+    If `loose`, letters beside an address don't matter.
     """
     found = False
     if text.count(":") >= 2 and (loose or _HINT.search(text)):
@@ -85,7 +85,7 @@ def _may_be_mixed(text: str) -> bool:
 def _runs(pattern: re.Pattern[str], text: str, *, mixed: bool) -> Iterator[tuple[re.Match[str], Run]]:
     """The runs that have colons enough.
 
-    If `apart`, those that have other separators as well, which counts as colons.
+    If `mixed`, those that have other separators as well, which count as colons.
     """
     for match in pattern.finditer(text):
         (start, end), found = match.span(), match[0]
@@ -102,7 +102,7 @@ def _is_touching(char: str) -> bool:
 
 
 def _full(run: Run, *, mixed: bool) -> Span | None:
-    """Eight hextets with one colon between two; if `apart`, there were other separators, which takes more digits."""
+    """Eight hextets with one colon between two; if `mixed`, there were other separators, which takes more digits."""
     if not _GROUPS <= run.text.count(":") + 1 <= _MAX_HEXTETS:
         return None
     hextets = run.text.split(":")

@@ -20,7 +20,7 @@ class DomainOverrides(dict[str, bool]):
 
     @cached_property
     def first_words(self) -> Mapping[str, int]:
-        """What the personal ones begin with, up to a dot or hyphen, and of how many such words the longest is that does."""
+        """The first word of each personal domain, and how many words the longest has that begins with it."""
         words = [_WORD.findall(domain) for domain, personal in self.items() if personal]
         return {key[0]: len(key) for key in sorted(words, key=len)}
 

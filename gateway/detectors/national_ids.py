@@ -138,7 +138,7 @@ def national_ids(decoding: Decoding) -> Iterator[Span]:
 
 
 def is_national_id(number: str) -> bool:
-    """Return whether the digits of a whole number are an identifier that its form and check digits tell by themselves."""
+    """Return whether the digits of a whole number are an identifier that form and check digits tell by themselves."""
     return any(form.fullmatch(number) and check(number) for form, check in _WHOLE)
 
 

@@ -28,5 +28,5 @@ _PHRASES: Final = Phrases([phrase for phrases in TABLE.phrases.values() for phra
 
 
 def is_personal_name(name: str, prefix: str = "") -> bool:
-    """Whether a name says something personal in what follows `above`, which it starts with and which ends with a word."""
+    """Return whether a name says something personal behind `prefix`, which it starts with and which ends a word."""
     return _PHRASES.first(words(name), len(words(prefix))) is not None

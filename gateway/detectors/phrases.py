@@ -20,7 +20,14 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 def words(name: str) -> Words:
-    """Return the words of a name, in lower case without accents."""
+    """Return the words of a name, in lower case without accents.
+
+    A change to capitals starts a word, and so does a digit; the last of several capitals goes with what follows:
+
+        userFirst_name      ->  user first name
+        HTTPServerID2       ->  http server id 2
+        Straße.date-née     ->  strasse date nee
+    """
     plain = name if name.isascii() else _without_accents(name)
     return tuple(map(str.lower, _WORD.findall(plain)))
 

@@ -41,7 +41,7 @@ def spoken_address(match: re.Match[str]) -> str:
 
 
 def glued_address(match: re.Match[str]) -> str:
-    """Return what an address is whose sign is `AT` between small letters, if its domain is one that people have mail under."""
+    """Return an address whose sign is `AT` between small letters, if its domain is one that people have mail under."""
     return f"@{match['behind']}" if _holds_domain(match["behind"].lower().split("."), _COMMON_TLDS) else match[0]
 
 
@@ -61,9 +61,9 @@ def _letters(label: str) -> str:
 
 
 def joined_address(match: re.Match[str]) -> str:
-    """Return what an address is all of whose parts are joined, as in `ada_at_acme_com`; with dots, its last one must be said.
+    """Return an address all of whose parts are joined, as in `ada_at_acme_com`.
 
-    Hosts have them.
+    With dots, as hosts have them, its last one must be said.
     """
     if match[0].startswith(".") and not match["last"].rpartition(".")[0].strip("."):
         return match[0]

@@ -32,7 +32,7 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All shapes; `hint` is found in each text that holds one, and a pattern's `%part%` stands for what `parts` says."""
+    """All shapes; `hint` is found in each text that holds one; `%part%` in a pattern stands for what `parts` says."""
 
     hint: str
     parts: Mapping[str, str]

@@ -71,7 +71,14 @@ def keys_of(policy: Policy) -> Keys:
 
 
 def resolve(fields: JsonObject, path: str) -> Iterator[tuple[JsonObject, str, KeyPath]]:
-    """Yield where in an object a dotted path leads: what holds the value, under which key, and the path as spelt."""
+    """Yield where in an object a dotted path leads: what holds the value, under which key, and the path as spelt.
+
+    Each dot may be part of a key or lead into an object. With the path `a.b.c`:
+
+        {"a.b.c": 1}          ->  the object, "a.b.c", ("a.b.c",)
+        {"a": {"b.c": 1}}     ->  what is at a, "b.c", ("a", "b.c")
+        {"a.b": [{"c": 1}]}   ->  the list's first, "c", ("a.b", "c")
+    """
     if path in fields:
         yield fields, path, (path,)
     dot = path.find(".")
