@@ -20,6 +20,7 @@ from gateway.policy.load import parse
 from gateway.receivers.proxy.route_table import RouteTable
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry.log import LogFields
+from tests.support import proxy_policy
 
 DESTINATION: Final = (
     "{recipient: log, region: FR, purpose: essential.service.security, legal_basis: LEGITIMATE_INTERESTS, "
