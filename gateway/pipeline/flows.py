@@ -43,8 +43,8 @@ class SingleEngine:
 class DetailEngines:
     """What decides on the details of a status for one recipient, by their types, each made when first asked for."""
 
-    def __init__(self, compiler: Compiler, site: RecipientTerms, engines: Engines) -> None:
-        self._compiler, self._site, self._make = compiler, site, engines
+    def __init__(self, compiler: Compiler, recipient: RecipientTerms, engines: Engines) -> None:
+        self._compiler, self._recipient, self._make = compiler, recipient, engines
         self._known = frozenset(compiler.contract.messages)
         self._engine = cache(self._new_engine)
 
@@ -54,7 +54,7 @@ class DetailEngines:
 
     def _new_engine(self, type: str) -> SingleEngine | None:
         try:
-            plan = self._compiler.plan_for(type, self._site)
+            plan = self._compiler.plan_for(type, self._recipient)
         except BadSetup:
             return None
         return SingleEngine(self._make.engine(plan, MAX_ITEM_BYTES)) if plan.messages[0].fields else None
@@ -197,23 +197,23 @@ class Flows:
             self._engines[type, destination] = self._make.engine(plan, MAX_ITEM_BYTES, counter)
         return self._engines[type, destination]
 
-    def at(self, type: str, site: RecipientTerms, most: int, reader: RecipientTerms | None = None) -> Flow:
-        """A flow to one site, for messages of `most` bytes; releases are counted.
+    def at(self, type: str, recipient: RecipientTerms, most: int, reader: RecipientTerms | None = None) -> Flow:
+        """A flow to one recipient, for messages of `most` bytes; releases are counted.
 
         Raises as `engine`, and BadContract.
 
         `reader` is who gets the answer.
         """
-        plan = self.compiler.plan_for(type, site, reader=reader)
+        plan = self.compiler.plan_for(type, recipient, reader=reader)
         key = (id(plan), most)  # the compiler keeps its plans
         if key not in self._at:
             engine = self._make.engine(plan, most, TotalCounter())
             self._at[key] = self._new_flow("", type, (engine,))
         return self._at[key]
 
-    def details(self, site: RecipientTerms) -> DetailEngines:
-        """What decides on the details of statuses for a site."""
-        return DetailEngines(self.compiler, site, self._make)
+    def details(self, recipient: RecipientTerms) -> DetailEngines:
+        """What decides on the details of statuses for a recipient."""
+        return DetailEngines(self.compiler, recipient, self._make)
 
     def _flow(self, key: str, type: str, destinations: tuple[str, ...]) -> Flow:
         return self._new_flow(key, type, tuple(self.engine(type, destination) for destination in destinations))

@@ -14,11 +14,11 @@ import msgspec
 
 ROOT: Final = Path(__file__).parents[2]
 
-MAX_ANY_PER_1000_LINES: Final = 8.5
-"""`Any` is right where a library hands it out: imports and comments don't count. The aim is 6; there are 8.4."""
+MAX_ANY_PER_1000_LINES: Final = 1.0
+"""`Any` is right where a library hands it out: imports and comments don't count."""
 
-MAX_ESCAPES: Final = 46
-"""Comments `type: ignore` and calls of `cast` together. The aim is 23; there are 46."""
+MAX_ESCAPES: Final = 11
+"""Comments `type: ignore` and calls of `cast` together."""
 
 _ESCAPE: Final = re.compile(r"#\s*type:\s*ignore|\bcast\(")
 
