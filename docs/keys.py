@@ -1,4 +1,4 @@
-"""Write `docs/policy.md` and `docs/configuration.md`, every key of both, and the JSON Schemas that the package holds, from the structs.
+"""Write `docs/policy.md`, `docs/configuration.md` and the JSON Schemas that the package holds, from the structs.
 
 `python -m docs.keys` writes; with `--check` it only compares, and exits with 1 when one is out of step.
 """

@@ -83,7 +83,7 @@ class Number(msgspec.Struct, frozen=True, tag="number"):
 
 
 class Moment(msgspec.Struct, frozen=True, tag="moment"):
-    """A valid timestamp, within `days` around receipt where given, and not before `min` nor after `max` seconds since 1970.
+    """A valid timestamp, within `days` around receipt where given, and from `min` to `max` seconds since 1970.
 
     In nanoseconds since 1970 where the field is a number.
     """

@@ -1,4 +1,4 @@
-"""What the pages show as a configuration is one, what they name as a command is there, and what they show as Python runs."""
+"""What the pages show as a configuration is one, what they name as a command is there, their Python runs."""
 
 from __future__ import annotations
 

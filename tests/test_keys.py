@@ -1,4 +1,4 @@
-"""The pages and schemas of policy and configuration say what the structs say, and schemas refuse what the loader refuses."""
+"""Pages and schemas of policy and configuration say what the structs say; schemas refuse what the loader does."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ READ: Final[list[tuple[str, bytes, str, str]]] = [
 def test_a_broken_frame_reads_as_an_empty_message_or_as_the_end(
     port: int, name: str, data: bytes, before: str, after: str
 ) -> None:
-    """Where it raises, or cancels the call, docs/decisions/0008-broken-frames.md and the rules that follow from it can go."""
+    """Where it raises, or cancels the call, docs/decisions/0008-broken-frames.md and its rules can go."""
     assert before.encode() in said(port, data)
     assert after.encode() in said(port, data, early=True)
 

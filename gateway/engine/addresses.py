@@ -176,7 +176,7 @@ def _address(local: str, domain: str, own: DomainOverrides, alike: str = "") -> 
 
 
 def _hides(local: str, mailbox: str, domain: str) -> bool:
-    """Whether the detectors find anything in what is kept of an address, or in a number that goes on behind its first plus.
+    """Whether something hides in what is kept of an address, or in a number that goes on behind its first plus.
 
     What stands below a registered domain is anybody's to choose.
     """
@@ -196,7 +196,7 @@ def _misread(text: str, own: DomainOverrides) -> Address:
 
 
 def _is_of_one_script(domain: str) -> bool:
-    """Whether the letters of each label come from one script, or from scripts that are written together (UTS #39, highly restrictive)."""
+    """Whether each label is of one script, or of scripts written together (UTS #39, highly restrictive)."""
     return domain.isascii() or all(map(_is_label_of_one_script, domain.split(".")))
 
 

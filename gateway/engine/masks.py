@@ -1,6 +1,7 @@
-"""Field masks: of a mask's paths those stay whose fields leave, so that no recipient changes, or clears, what was stripped.
+"""Field masks: of their paths those stay whose fields leave, so that no recipient clears what was stripped.
 
-A mask is narrowed twice: by the plan and by what the parser didn't know, before that is discarded, and by what the value rules stripped.
+A mask is narrowed twice: by the plan and by what the parser didn't know, before that is discarded, and by what the
+value rules stripped.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class ReferenceEngine:
     """Decides on items of one type for one destination. Safe to share between threads."""
 
     def __init__(self, plan: Plan, max_bytes: int = MAX_ITEM_BYTES, counter: FieldCounter | None = None) -> None:
-        """`max_bytes` is the largest item, before and after. With a counter, releases say what the plan doesn't have."""
+        """`max_bytes` is the largest item, before and after. With a counter, releases say what isn't in the plan."""
         self.plan = plan
         self._digest = plan.digest
         self._max_bytes = max_bytes

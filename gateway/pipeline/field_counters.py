@@ -36,7 +36,7 @@ class TotalCounter:
 class CategorySampler:
     """Of some items, how many fields there are of each category.
 
-    Items 0 to 1,023 stand for themselves, 1,024 for itself and the 31 that follow, which aren't counted, 1,056 likewise.
+    Items 0 to 1,023 stand for themselves, 1,024 for itself and the 31 that follow, which aren't counted; so does 1,056.
     """
 
     def __init__(self, numbers: Numbers) -> None:

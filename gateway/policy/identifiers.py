@@ -104,8 +104,8 @@ def _is_numbered(prefix: str, branch: Branch) -> bool:
 def _is_shape(branch: Branch) -> bool:
     """Whether all values are as long, with the same separators in the same places, and longer parts than names have.
 
-    Between separators a word could stand, so each part must be long enough by itself. Hexadecimal digits spell none: it is
-    all parts together.
+    Between separators a word could stand, so each part must be long enough by itself. Hexadecimal digits spell none: it
+    is all parts together.
     """
     if not all(piece.low == piece.high and (piece.literal or piece.chars.isdisjoint(_SEPARATORS)) for piece in branch):
         return False

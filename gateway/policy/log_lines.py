@@ -8,7 +8,7 @@ from gateway.yamlfile.bounded import Text
 
 
 class LogKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Under which keys a program's lines say what OpenTelemetry's log data model has fields for, by those fields' names.
+    """Under which keys a program's lines say what OpenTelemetry's log data model has fields for, by their names.
 
     Keys within keys have dots between them (`record.level`), whether a line nests them or not. They are looked at in
     their order.

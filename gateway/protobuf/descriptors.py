@@ -35,7 +35,7 @@ def descriptor_of(message: Message | type[Message]) -> Descriptor:
 
 
 def with_holders(start: Iterable[T], holders: Mapping[T, Iterable[T]]) -> frozenset[T]:
-    """What is in `start`, and all that holds one of them, by `holders`, or holds what does. Looks at each holder once."""
+    """What is in `start`, and all that leads to it by `holders`. Looks at each holder once."""
     found = {*start}
     waiting = list(found)
     while waiting:

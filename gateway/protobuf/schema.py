@@ -143,7 +143,7 @@ def _class(pool: DescriptorPool, index: int) -> Any:
 
 
 def _deep(messages: Sequence[MessagePlan]) -> frozenset[int]:
-    """The messages that can be deeper than `MAX_DEPTH`: those that lead to another, that to another, and so on, as often."""
+    """The messages that can be deeper than `MAX_DEPTH`: those that lead to another that does, and so on."""
     below = {index: {field.message for field in message.fields} - {None} for index, message in enumerate(messages)}
     leading = frozenset(below)
     for _ in range(MAX_DEPTH + 1):

@@ -43,7 +43,7 @@ def missed_tokens(kind: str, way: str, count: int) -> ErrorRate:
 
 
 def missed_texts(kind: str, way: str, count: int) -> ErrorRate:
-    """The texts in which a value of a kind, glued one way, is still legible in whole or by half once a store has them."""
+    """The texts in which a value, glued one way, is still legible in whole or by half once a store has them."""
     random = Random(f"texts {kind} {way}")
     sown = [(value, token, in_sentence(token, random)) for value, token in glued(kind, way, count)]
     left = minimised_each("free_text", (text for _, _, text in sown), "store")

@@ -1,4 +1,4 @@
-"""The unary hop: what a proxy between two services costs, in CPU time of its process and in latency, for each of several proxies."""
+"""The unary hop: what each of several proxies between two services costs, in its CPU time and in latency."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Samples = Mapping[Key, Sequence[Sample]]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: rounds that count, the share of a full run's work, and whether instructions are counted for each row."""
+    """How much is measured: rounds, the share of a full run's work, whether each row's instructions are counted."""
 
     rounds: int
     share: float

@@ -200,7 +200,7 @@ def _leasing(queue: Connection) -> Measure:
 
 @contextmanager
 def _filled(path: Path, items: int) -> Iterator[Connection]:
-    """A process with a queue of so many items, which tells its memory, then what a lease takes each time it is asked."""
+    """A process with a queue of so many items, which tells its memory, then what each lease asked for takes."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_fill, args=(theirs, path, items))

@@ -1,4 +1,4 @@
-"""README's tables: each stands between `<!-- bench:NAME -->` and `<!-- /bench -->`, and is what the bench printed last."""
+"""README's tables, each between `<!-- bench:NAME -->` and `<!-- /bench -->`: what the bench printed last."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def with_tables(page: str, printed: Mapping[str, str]) -> str:
 
 
 def outside(table: str, printed: str) -> list[str]:
-    """Return the figures of a page's table that aren't within the spread printed in the same cell of another run's, and where."""
+    """Return the figures of a page's table that lie outside the spread of another run's same cell, and where."""
     now, found = _cells(printed), []
     for place, old in _cells(table).items():
         before, after = _FIGURE.fullmatch(old), _FIGURE.fullmatch(now.get(place, ""))

@@ -1,6 +1,7 @@
-"""A program that does the work of an in-process table on command, so that its instructions are counted apart from what prepares it.
+"""Does the work of an in-process table on command: its instructions are counted apart from what prepares it.
 
-`TABLE SHARE`: it reads a row's name and values, a tab between them, tells how many units it has prepared, and works at the next line.
+`TABLE SHARE`: it reads a row's name and values, a tab between them, tells how many units it has prepared, and works at
+the next line.
 """
 
 from __future__ import annotations

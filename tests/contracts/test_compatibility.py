@@ -256,7 +256,7 @@ def _file(fields: list[Any], values: list[Any]) -> FileDescriptorProto:
 
 
 def _plainly(ours: list[Any], theirs: list[Any]) -> bool:
-    """Whether two lists of things with a name and a number first have no pair that shares one of the two and isn't alike."""
+    """Whether no pair of two lists of named, numbered things shares a name or a number and isn't alike."""
     return all(one == other for one in ours for other in theirs if one[0] == other[0] or one[1] == other[1])
 
 

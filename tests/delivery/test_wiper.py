@@ -1,4 +1,4 @@
-"""What is gone is gone: nothing of it stands in any file of the state folder, however it was stored and whatever took it away."""
+"""What is gone stands in no file of the state folder, however it was stored and whatever took it away."""
 
 from __future__ import annotations
 

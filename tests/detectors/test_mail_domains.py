@@ -248,7 +248,7 @@ PIECES: Final = st.sampled_from(
 
 
 def slowly(text: str) -> bool:
-    """What `names_personal` says, by trying each part of a text that no letter or digit touches, or only on the left where that counts."""
+    """What `names_personal` says, by trying each part of a text that no letter or digit touches where that counts."""
     cuts = [
         at for at in range(len(text) + 1) if at in (0, len(text)) or not (text[at - 1].isalnum() and text[at].isalnum())
     ]

@@ -1,4 +1,4 @@
-"""What is made to be dear costs a bounded number of times what a loop of plain Python over its characters does, however long it is."""
+"""What is made to be dear costs a bounded number of times a plain loop over its characters, however long it is."""
 
 from __future__ import annotations
 

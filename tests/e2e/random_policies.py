@@ -1,4 +1,4 @@
-"""Policies that follow each other, each with what its recipients may get, by the digest of the plan that an item says it was made by."""
+"""Policies that follow each other, each with what its recipients may get, by the digest that an item names."""
 
 from __future__ import annotations
 

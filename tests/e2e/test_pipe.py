@@ -291,7 +291,7 @@ def test_of_a_file_nothing_is_lost_on_its_way_to_the_gateway(large: Path, tmp_pa
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """What starts from here can be interrupted, also where these tests run in the background of a shell, which would ignore it."""
+    """What starts from here can be interrupted, also in the background of a shell, which would ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

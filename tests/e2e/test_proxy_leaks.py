@@ -42,7 +42,7 @@ METADATA: Final[Pairs] = (
 
 
 def planted(value: str) -> bytes:
-    """A message with a value wherever one fits but for those whose rules let it pass, about somebody who may be logged."""
+    """A message with a value wherever one fits and no rule lets it pass, about somebody who may be logged."""
     message = note(
         user_id=WHO[0], work_email=WHO[1], name=value, content=value.encode(), unclassified=value, op=f"{value} {value}"
     )

@@ -320,7 +320,7 @@ def destination(item: Item, history: History) -> str:
 
 
 def check_items(items: list[Item], sent: dict[str, float], history: History) -> None:
-    """Each was made by a plan of the policy that led it there, while that was in force, and holds what that plan lets through."""
+    """Each was made by a plan of the policy in force when it was led there, and holds what that plan lets through."""
     assert items
     by_plan: dict[str, list[PolicyVersion]] = {}
     for generation in history.every:

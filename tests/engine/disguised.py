@@ -1,4 +1,4 @@
-"""Addresses whose local part hides another one, in every spelling that a normal form may change, and texts that hold such."""
+"""Addresses whose local part hides another one, in every spelling that a normal form may change; texts with such."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine is what its interface says and no more: the smallest one takes the reference engine's place in every flow."""
+"""An engine is what its interface says: the smallest one takes the reference engine's place in every flow."""
 
 from __future__ import annotations
 

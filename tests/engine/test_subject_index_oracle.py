@@ -31,7 +31,7 @@ NAMED: Final = frozenset({Category.USER_ID, Category.WORK_EMAIL})
 
 
 class Kept:
-    """Walks what the oracle leaves, with the original types, and lists what the classification says is an identifier or an address."""
+    """Walks what the oracle leaves, by the original types, and lists each classified identifier and address."""
 
     def __init__(self, held: Contract, classes: Mapping[str, FieldPrivacy]) -> None:
         self._contract = held

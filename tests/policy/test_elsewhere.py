@@ -175,7 +175,7 @@ ENTRIES: Final = st.lists(st.builds(str.__add__, PARTS, st.sampled_from(["", ".*
 
 
 def _plainly(name: str, entries: list[str]) -> bool:
-    """An entry covers a name that is it, or is below it, if the contract has nothing that is it, is below it or holds it."""
+    """An entry covers a name that is it or below it, if the contract has nothing that is it, below it or around it."""
     for entry in entries:
         base = entry.removesuffix(".*")
         here = any(f"{known}.".startswith(f"{base}.") or f"{base}.".startswith(f"{known}.") for known in ("t.A", "t.S"))

@@ -1,4 +1,4 @@
-"""The default policy decides on every attribute of OpenTelemetry's semantic conventions, and lets none pass that is personal."""
+"""The default policy decides on every attribute of the semantic conventions, and lets no personal one pass."""
 
 from __future__ import annotations
 

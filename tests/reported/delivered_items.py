@@ -1,4 +1,4 @@
-"""What arrives of what was reported, item by item, by Kannelle's policy and the plans that a gateway would make of it."""
+"""What arrives of what was reported, item by item, by the plans that a gateway makes of Kannelle's policy."""
 
 from __future__ import annotations
 

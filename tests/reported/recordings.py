@@ -32,7 +32,7 @@ REQUESTS: Final[Mapping[Signal, type[Any]]] = {
 
 
 class Documented(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of `documented`: where it is said what is reported, each with what it tells, and values that a key may have.
+    """A file of `documented`: where it is said what is reported, what each tells, and values that a key may have.
 
     `reported`: as the sources have them; `formed`: values of ours, in a format that a source gives.
     """

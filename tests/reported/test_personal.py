@@ -1,4 +1,4 @@
-"""Keys that fit what SDKs report let nobody's address, number or name in a sentence pass, and nothing more leave the EU."""
+"""Keys that fit what SDKs report let nobody's address, number or name pass, and nothing more leave the EU."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_service_has_a_token_a_package_or_words_that_end_in_what_it_is(name: s
 
 
 def outside() -> tuple[Attributes, SpanName]:
-    """What a log in the United States would be given of attributes and of a span's name, if Kannelle's policy had one."""
+    """What a log in the United States would get of attributes and a span's name, if Kannelle's policy had one."""
     us = "  analytics:\n    recipient: vendor\n    region: US\n"
     policy = parse(default_policy().read_text(encoding="utf-8"), default_policy())
     compiler = Compiler(load_contract([default_contract()]), policy)

@@ -89,7 +89,7 @@ def _minimised_batch(field: str, values: Sequence[str | int], destination: str, 
 
 
 def kept_under(key: str, values: Iterable[str | int]) -> Iterator[bool]:
-    """Yield for each value whether it stays as it is under an attribute's key, in an application's log by Kannelle's policy."""
+    """Yield whether each value stays under an attribute's key, in an application's log by Kannelle's policy."""
     for batch in batches(values):
         records = [LogRecord(attributes=[KeyValue(key=key, value=any_value(value))]) for value in batch]
         item = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])

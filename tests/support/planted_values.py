@@ -1,4 +1,4 @@
-"""Values to plant in hostile traffic, every message with them in it, and the forms in which they could come out again."""
+"""Values to plant in hostile traffic, every message with them, and the forms in which they could come out again."""
 
 from __future__ import annotations
 

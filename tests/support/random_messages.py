@@ -83,7 +83,7 @@ class RandomMessages:
         return b"".join(parts)
 
     def deep(self, type: Descriptor, levels: int) -> bytes:
-        """A message with so many levels of others inside, each with a value in every field and fields that nobody knows."""
+        """A message with so many levels inside, each with a value in every field and fields that nobody knows."""
         fields = self._held.fields(type)
         below = [field for field in fields if _leads_on(field)]
         inner = below[levels % len(below)] if below and levels > 0 else None

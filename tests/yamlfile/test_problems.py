@@ -41,7 +41,7 @@ DOCUMENT: Final = {
     }],
     "otlp": {"attributes": {"user.id": "USER_ID", "a.b": {"category": "OPERATIONAL", "max_length": 9}}, "log_templates": ["a", "b"]},
 }  # fmt: skip
-"""A policy whose every value is sound, and of which no text is a duration, a name or a number by chance when it is an empty mapping."""
+"""A policy whose every value is sound, and of which no text is by chance a duration, a name or a number."""
 
 FREE: Final = ("items",)
 """Below these anything may stand."""

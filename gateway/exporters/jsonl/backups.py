@@ -31,7 +31,7 @@ class Backups:
             self._path_of(number).unlink(missing_ok=True)
 
     def remove_older(self, modified_before: float) -> int:
-        """Remove those last written to before `than`, in seconds since 1970, by the file system's word, and return their number.
+        """Remove those last written to before `than`, in seconds since 1970, and return their number.
 
         Raises OSError.
         """

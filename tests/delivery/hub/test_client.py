@@ -1,4 +1,4 @@
-"""From an agent to its hub over mutual TLS, through all that can happen to the hub, the certificates and the callers."""
+"""From an agent to its hub over mutual TLS, through all that can happen to hub, certificates and callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official Python SDK, unmodified and set up by environment alone, with its auto-instrumentation of HTTP, gRPC and logging."""
+"""The official Python SDK, set up by environment alone, with its auto-instrumentation of HTTP, gRPC and logging."""
 
 from __future__ import annotations
 

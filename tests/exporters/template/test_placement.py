@@ -1,4 +1,4 @@
-"""What a vendor expands is what the template says, whichever values are put into it and whether or not there are any."""
+"""What a vendor expands is what the template says, whichever values are put into it, if any."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _CARDS: Final = (
 
 
 def phone(region: str, form: str, random: Random) -> PersonalValue:
-    """A valid number of a region, as `e164`, with `plus` before it, with `zeros` before it, or `national` with its trunk prefix.
+    """A valid number of a region: as `e164`, with `plus` or `zeros` before it, or `national` with its trunk prefix.
 
     In the United States, where nobody dials one, that is ten digits.
     """

@@ -1,4 +1,4 @@
-"""A connection to the gateway, one through it to other services, and the request that carries a message of one's own contract.
+"""A connection to the gateway, one through it to other services, and the request that carries an own message.
 
 Blocking calls only; for asyncio see `aio.py`.
 """

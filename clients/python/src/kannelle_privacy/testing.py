@@ -75,7 +75,7 @@ class FakeGateway:
         return aio.connect(self.address)
 
     def sent(self, type: type[M]) -> Sequence[M]:
-        """Return the items of a type that were sent, one by one, in a batch, in a stream or packed in an `Any`, in their order."""
+        """Return the items of a type that were sent, however they were, in their order."""
         return [item for request in self.requests for item in _items(request, type)]
 
     def refuse(self, code: grpc.StatusCode, reason: str, retry_after: float | None = None, times: int = 1) -> None:
