@@ -73,11 +73,27 @@ class Redecider:
         """As in `DecidesAgain`; costly work takes turns with that of others."""
         flows, verdicts = self._flows(), list[Verdict | Exception]()
         for chunk, cost in chunks(items, _payload_bytes):
-            together = await self._decider.off_loop(cost, _ChunkDecision(self._decider, flows, chunk).decide)
+            together = await self._decider.off_loop(cost, self._decide_chunk, flows, chunk)
             verdicts += [
                 await self._with_facts(flows, item, found) for item, found in zip(chunk, together, strict=True)
             ]
         return verdicts
+
+    def _decide_chunk(self, flows: Flows, items: Sequence[Leased]) -> Sequence[Verdict | Exception | Subject]:
+        """Return the verdicts, in any thread; a subject where its facts must be waited for."""
+        return [self._decide_one(flows, item) for item in items]
+
+    def _decide_one(self, flows: Flows, item: Leased) -> Verdict | Exception | Subject:
+        try:
+            if not flows.feeds(item.type, item.destination):
+                return _without_flow(flows, item.type, item.destination)
+            flow = flows.only(item.type, item.destination)
+            subject, verdicts = self._decider.decide_inline(
+                flow, item.payload, item.received_ns, personal=item.personal
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
+            return error
+        return subject if verdicts is None else verdicts[0]
 
     async def _with_facts(
         self, flows: Flows, item: Leased, found: Verdict | Exception | Subject
@@ -102,29 +118,6 @@ class _FixedFlows(msgspec.Struct, frozen=True):
     def current(self) -> Flows:
         """Return them."""
         return self.flows
-
-
-class _ChunkDecision(msgspec.Struct, frozen=True):
-    """Decides on items together, as far as that needs no waiting."""
-
-    decider: Decider
-    flows: Flows
-    items: Sequence[Leased]
-
-    def decide(self) -> Sequence[Verdict | Exception | Subject]:
-        """Return the verdicts, in any thread; a subject where its facts must be waited for."""
-        return [self._decide_one(item) for item in self.items]
-
-    def _decide_one(self, item: Leased) -> Verdict | Exception | Subject:
-        flows = self.flows
-        try:
-            if not flows.feeds(item.type, item.destination):
-                return _without_flow(flows, item.type, item.destination)
-            flow = flows.only(item.type, item.destination)
-            subject, verdicts = self.decider.decide_inline(flow, item.payload, item.received_ns, personal=item.personal)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
-            return error
-        return subject if verdicts is None else verdicts[0]
 
 
 def _without_flow(flows: Flows, type: str, destination: str) -> Withheld:
