@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Final
 
 from gateway.errors import CallReason, Cause, ItemReason, Reason, Refused
 from gateway.model import NO_SUBJECT, Facts, FieldVerdict, Release, Subject, Verdict
 from gateway.pipeline.decide import Decider
-from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES, FieldLine, receipt
+from gateway.pipeline.receipt import MAX_RECEIPT_ITEM_BYTES, receipt
 from gateway.pipeline.status_text import STATUS_TEXTS
 from gateway.receivers.proxy.compiled_routes import CompiledRoute, MessagePolicy
 from gateway.receivers.proxy.upstream import Upstream
@@ -137,7 +137,7 @@ class ShadowedCall(ProxiedCall):
             subject, (verdict,) = await self._decider.decide(policy.flow, raw, time.time_ns())
             if policy is self.request_policy and self.subject is NO_SUBJECT:
                 self.subject = subject
-            lines = await self._decider.off_loop(len(raw), ShadowReceipt(policy, raw, verdict).lines)
+            lines = await self._decider.off_loop(len(raw), receipt, policy.projector, raw, verdict)
         except Refused as error:
             self._record("", error.reason)
             return
@@ -162,18 +162,3 @@ class ShadowedCall(ProxiedCall):
         self.fields_stripped += count
         if len(self.shadow) < MAX_SHADOW_PATHS or (path, reason) in self.shadow:
             self.shadow[path, reason] += count
-
-
-class ShadowReceipt:
-    """What minimising does to one message: its receipt, for work in any thread."""
-
-    __slots__ = ("_policy", "_raw", "_verdict")
-
-    def __init__(self, policy: MessagePolicy, raw: bytes, verdict: Verdict) -> None:
-        self._policy = policy
-        self._raw = raw
-        self._verdict = verdict
-
-    def lines(self) -> Sequence[FieldLine]:
-        """Return a line for each field. Raises Refused."""
-        return receipt(self._policy.projector, self._raw, self._verdict)
