@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from gateway.detectors.mail_domains import is_personal_domain
 from gateway.policy import named_patterns, personal_domains
 from gateway.policy.compile import Compiler
@@ -29,7 +31,7 @@ WHOLE_KEYS: Final = ("controller", "approvals", "timestamps")
 """Keys of the policy that are compared as they are."""
 
 DUTY_KEYS: Final = ("purpose", "legal_basis", "retention")
-"""What a destination promises, beside what it gets."""
+"""What a destination promises, beside what it gets: data that was given for one purpose goes to no other unseen."""
 
 CALL_KEYS: Final = ("plaintext", "timeout", "retry", "wait_for_ready", "max_message_bytes")
 """How a route's calls go, whatever they hold."""
@@ -51,7 +53,7 @@ def setting_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
     for region in sorted({*was.ceilings, *now.ceilings}):
         yield from _lists(f"ceilings.{region}", was.ceilings.get(region, ()), now.ceilings.get(region, ()))
     for region in sorted({*was.hosts, *now.hosts}):
-        yield from _lists(f"hosts.{region}", was.hosts.get(region, ()), now.hosts.get(region, ()))
+        yield from _hosts(region, was.hosts.get(region, frozenset()), now.hosts.get(region, frozenset()))
     for name in sorted({*was.destinations, *now.destinations}):
         yield from _destination(
             name,
@@ -202,7 +204,15 @@ def _destination(name: str, was: Destination | None, now: Destination | None, *,
     yield from _lists(f"{key}.allow", was.allow, now.allow, name)
     for duty in DUTY_KEYS:
         if getattr(was, duty) != getattr(now, duty):
-            yield Change(Effect.NOTED, f"{key}.{duty}", f"was: {_duty(was, duty)}; now: {_duty(now, duty)}", name)
+            effect = Effect.NOTED if duty == "retention" and now.retention < was.retention else moved
+            yield Change(effect, f"{key}.{duty}", f"was: {_duty(was, duty)}; now: {_duty(now, duty)}", name)
+
+
+def _hosts(region: str, was: Collection[str], now: Collection[str]) -> Iterator[Change]:
+    """Which hosts count as in a region: data may go to those that do now."""
+    effect = Effect.RELEASED if set(now) - set(was) else Effect.NOTED
+    for change in _lists(f"hosts.{region}", was, now):
+        yield msgspec.structs.replace(change, effect=effect)
 
 
 def _duty(destination: Destination, name: str) -> str:

@@ -229,10 +229,8 @@ def test_mail_domains_are_told_once_each_way(before: str, after: str, told: list
     ("old", "new", "field", "text"),
     [
         ("Check it Out S.A.S.", "Another S.A.", "controller", "changed"),
-        (KEPT_90, "    retention: 120d", "destinations.application-log.retention", "was: 90 days; now: 120 days"),
-        ("purpose: sales", "purpose: marketing", "destinations.crm.purpose", "was: sales; now: marketing"),
+        (KEPT_90, "    retention: 60d", "destinations.application-log.retention", "was: 90 days; now: 60 days"),
         ("\nceilings:\n", "\nceilings:\n  JP: [OPERATIONAL]\n", "ceilings.JP", "gains OPERATIONAL"),
-        ("version: 1\n", "version: 1\nhosts: {US: [a.example]}\n", "hosts.US", "gains a.example"),
         ("\ndestinations:\n", f"\ndestinations:\n{EXTRA}", "destinations.extra", "a new destination, a log in FR"),
         (KEPT_10Y, KEPT_10Y.replace("PAYMENT", "PAYMENT, PHONE"), "destinations.billing.allow", "gains PHONE"),
         (
@@ -252,6 +250,41 @@ def test_mail_domains_are_told_once_each_way(before: str, after: str, told: list
 def test_what_releases_nothing_by_itself_is_noted(old: str, new: str, field: str, text: str) -> None:
     (change,) = diff(compiled(), compiled((old, new))).changes
     assert (change.effect, change.field, change.text) == (Effect.NOTED, field, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "text"),
+    [
+        (KEPT_90, "    retention: 91d", "destinations.application-log.retention", "was: 90 days; now: 91 days"),
+        (KEPT_90, "    retention: 100y", "destinations.application-log.retention", "was: 90 days; now: 36500 days"),
+        ("purpose: sales", "purpose: marketing", "destinations.crm.purpose", "was: sales; now: marketing"),
+        (
+            f"{SECURITY}\n    legal_basis: LEGITIMATE_INTERESTS",
+            f"{SECURITY}\n    legal_basis: CONTRACT",
+            "destinations.activity-log.legal_basis",
+            "was: LEGITIMATE_INTERESTS; now: CONTRACT",
+        ),
+        ("version: 1\n", "version: 1\nhosts: {US: [a.example]}\n", "hosts.US", "gains a.example"),
+    ],
+)
+def test_what_was_promised_of_data_is_found_when_it_changes(old: str, new: str, field: str, text: str) -> None:
+    difference = diff(compiled(), compiled((old, new)))
+    (change,) = difference.changes
+    assert (change.effect, change.field, change.text) == (Effect.RELEASED, field, text)
+    assert difference.releases_more
+
+
+def test_a_host_less_is_noted() -> None:
+    (change,) = diff(compiled(("version: 1\n", "version: 1\nhosts: {US: [a.example]}\n")), compiled()).changes
+    assert (change.effect, change.field, change.text) == (Effect.NOTED, "hosts.US", "loses a.example")
+
+
+def test_a_destination_that_nothing_leads_to_promises_nothing_yet() -> None:
+    old, new = (
+        compiled(("\ndestinations:\n", f"\ndestinations:\n{extra}"))
+        for extra in (EXTRA, EXTRA.replace("sales", "marketing"))
+    )
+    assert [change.effect for change in diff(old, new).changes] == [Effect.NOTED]
 
 
 def test_an_override_is_shown() -> None:
