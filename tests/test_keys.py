@@ -83,7 +83,7 @@ def test_policies_fit_the_schema(path: Path) -> None:
     assert found == []
 
 
-DESTINATION: Final = "recipient: vendor, region: US, purpose: sales, legal_basis: CONSENT, allow: [USER_ID]"
+DESTINATION: Final = "recipient: vendor, region: US, purpose: sales, legal_basis: CONTRACT, allow: [USER_ID]"
 BASE: Final = "version: 1\ncontroller: A\nuser_id: {pattern: a}\nflows: {}\n"
 
 

@@ -119,7 +119,10 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What the data is for: a data use of fideslang."""
 
     legal_basis: LegalBasis
-    """On what ground of article 6(1) of the GDPR."""
+    """On what ground of article 6(1) of the GDPR.
+
+    `CONSENT` does not load: there is no preference yet by which a person could withdraw it.
+    """
 
     allow: frozenset[Category]
     """The categories that it may receive, within its region's ceiling.

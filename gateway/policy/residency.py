@@ -1,4 +1,4 @@
-"""Which data may be where: what Kannelle's privacy statement fixes, and no policy can change.
+"""Which data may be where, and on what ground: what Kannelle's privacy statement fixes, and no policy can change.
 
 Pure: a policy in, problems out, each the keys of a place in the document and what is wrong there.
 """
@@ -14,6 +14,7 @@ from gateway.exporters.registry import REGION_BY_HOST
 from gateway.exporters.settings import EndpointSettings
 from gateway.model import EU, INDIRECT, NEVER, Category
 from gateway.policy.document import Caller, Destination, Policy
+from gateway.policy.vocabulary import LegalBasis
 from gateway.yamlfile import Problem
 
 PERSONAL_DATA_REGIONS: Final = frozenset({"BE", "FR", "IE"})
@@ -25,6 +26,11 @@ SINGLE_DESTINATION_REGIONS: Final = {"DE": "crm"}
 INDIRECT_DATA_REGIONS: Final = frozenset({"US"})
 """Where indirect data may be, beyond the EU."""
 
+CONSENT_TEXT: Final = (
+    "CONSENT needs a preference that a person can withdraw at any time (GDPR, article 7(3)), and the gateway knows of "
+    "none: what rests on consent can't be sent yet"
+)
+
 DEFAULT_CEILING: Final = frozenset({Category.OPERATIONAL})
 """What a region without a ceiling may receive."""
 
@@ -34,6 +40,8 @@ def problems(policy: Policy) -> Iterator[Problem]:
     for region, ceiling in policy.ceilings.items():
         yield from _problems_of_ceiling(region, ceiling)
     for name, destination in policy.destinations.items():
+        if destination.legal_basis is LegalBasis.CONSENT:
+            yield ("destinations", name, "legal_basis"), CONSENT_TEXT
         yield from allow_problems(("destinations", name), name, destination, policy)
         if isinstance(destination.exporter, EndpointSettings):
             yield from _problems_of_endpoint(name, destination, destination.exporter, policy)

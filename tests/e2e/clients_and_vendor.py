@@ -34,7 +34,7 @@ destinations:
     recipient: vendor
     region: US
     purpose: analytics
-    legal_basis: CONSENT
+    legal_basis: CONTRACT
     allow: [USER_ID, WORK_EMAIL, OPERATIONAL]
     retention: 30d
     exporter:

@@ -12,7 +12,7 @@ from gateway.errors import BadPolicy
 from gateway.exporters.otlp.settings import OtlpSettings
 from gateway.model import EU, INDIRECT, NEVER, Category
 from gateway.policy.load import parse
-from gateway.policy.residency import ceiling_of, forbidden_reason
+from gateway.policy.residency import CONSENT_TEXT, ceiling_of, forbidden_reason
 
 INSIDE = "personal data stays in BE, FR or IE, or DE for the CRM"
 OUTSIDE = "never leaves the EU"
@@ -200,6 +200,12 @@ PLAIN = "must be https, for it leaves this machine"
 def test_an_endpoint_elsewhere_does_not_load(endpoint: str, region: str, expected: list[str]) -> None:
     said = fault(with_endpoint(endpoint, region)).splitlines()
     assert said == [f"policy.yaml:15: destinations.crm.exporter.endpoint: {text}" for text in expected]
+
+
+@pytest.mark.parametrize("region", ["FR", "US"])
+def test_nothing_rests_on_a_consent_that_nobody_can_withdraw(region: str) -> None:
+    text = document(region, "OPERATIONAL").replace("legal_basis: CONTRACT", "legal_basis: CONSENT")
+    assert fault(text) == f"policy.yaml:10: destinations.crm.legal_basis: {CONSENT_TEXT}"
 
 
 def test_a_host_is_in_one_region() -> None:

@@ -39,7 +39,7 @@ destinations:
     recipient: vendor
     region: US
     purpose: analytics
-    legal_basis: CONSENT
+    legal_basis: CONTRACT
     allow: [USER_ID, WORK_EMAIL, OPERATIONAL]
     retention: 30d
 flows:

@@ -21,7 +21,7 @@ CALLER: Final = {
     "metadata": {"keys": {"x-a": "USER_ID"}, "credentials": ["authorization"]},
 }
 DESTINATION: Final = {
-    "recipient": "vendor", "region": "US", "purpose": "sales", "legal_basis": "CONSENT", "allow": ["USER_ID", "OPERATIONAL"],
+    "recipient": "vendor", "region": "US", "purpose": "sales", "legal_basis": "CONTRACT", "allow": ["USER_ID", "OPERATIONAL"],
     "retention": "1y",
     "exporter": {"kind": "segment", "endpoint": "https://a.example", "write_key": {"env": "KEY"}, "items": {"a.B": {"event": "{name}"}}},
 }  # fmt: skip
