@@ -30,7 +30,7 @@ def local_address() -> str:
 
     Raises ValueError if that is not on this machine.
     """
-    return _told(LOCAL_VARIABLE, DEFAULT_ADDRESS)
+    return _from_environment(LOCAL_VARIABLE, DEFAULT_ADDRESS)
 
 
 def outbound_address() -> str:
@@ -38,7 +38,7 @@ def outbound_address() -> str:
 
     Raises ValueError if that is not on this machine.
     """
-    return _told(OUTBOUND_VARIABLE, DEFAULT_OUTBOUND_ADDRESS)
+    return _from_environment(OUTBOUND_VARIABLE, DEFAULT_OUTBOUND_ADDRESS)
 
 
 def check(address: str, name: str = "address") -> str:
@@ -50,7 +50,7 @@ def check(address: str, name: str = "address") -> str:
     return address
 
 
-def _told(variable: str, default: str) -> str:
+def _from_environment(variable: str, default: str) -> str:
     return check(os.environ.get(variable) or default, variable)
 
 

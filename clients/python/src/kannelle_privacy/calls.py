@@ -1,15 +1,14 @@
 """How calls to the gateway behave.
 
-Tried again while it restarts, harmless to repeat, and spoken for by typed errors.
+They are tried again while it restarts, harmless to repeat, and raise typed errors.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
-from functools import partial
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
@@ -86,6 +85,10 @@ def identified(request: M) -> M:
     return copy
 
 
+def _all_identified(requests: Iterable[M]) -> Iterator[M]:
+    return map(identified, requests)
+
+
 def request_id(request: object) -> str:
     """Return the request ID of a request; empty where it has none."""
     return getattr(request, "request_id", "")
@@ -107,7 +110,7 @@ class Blocking:
 
     def stream_unary(self, *method: Any, **given: Any) -> Any:
         """Return a method that takes a stream of requests."""
-        return _Method(self._channel.stream_unary(*method, **given), partial(map, identified))
+        return _Method(self._channel.stream_unary(*method, **given), _all_identified)
 
 
 class _Method:
@@ -118,18 +121,18 @@ class _Method:
         self._prepare = prepare
 
     def __call__(self, request: Any, *given: Any, **named: Any) -> Any:
-        return _told(self._method, self._prepare(request), *given, **named)
+        return _call_with_typed_errors(self._method, self._prepare(request), *given, **named)
 
     def with_call(self, request: Any, *given: Any, **named: Any) -> Any:
         """Return the answer, and the call for its metadata. Raises GatewayError."""
-        return _told(self._method.with_call, self._prepare(request), *given, **named)
+        return _call_with_typed_errors(self._method.with_call, self._prepare(request), *given, **named)
 
     def future(self, request: Any, *given: Any, **named: Any) -> Any:
         """Begin a call. What goes wrong with it is gRPC's own error: see `errors.read`."""
         return self._method.future(self._prepare(request), *given, **named)
 
 
-def _told(call: Callable[..., Any], request: Any, *given: Any, **named: Any) -> Any:
+def _call_with_typed_errors(call: Callable[..., Any], request: Any, *given: Any, **named: Any) -> Any:
     try:
         return call(request, *given, **named)
     except grpc.RpcError as error:
@@ -192,28 +195,34 @@ class _Declaring:
     """Stands for a channel where stubs are only declared."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
-        self.unary_unary = self.stream_unary = lambda *_, **__: call
+        self._call = call
+
+    def unary_unary(self, *method: object, **given: object) -> Callable[..., Any]:  # noqa: ARG002 - gRPC's signature
+        """Return what only declares a method."""
+        return self._call
+
+    stream_unary = unary_unary
 
 
 def _blocking(  # noqa: PLR0913, PLR0917 - gRPC's signature
-    request: Any,
+    request: object,
     timeout: float | None = None,
-    metadata: Any = None,
-    credentials: Any = None,
+    metadata: object = None,
+    credentials: object = None,
     wait_for_ready: bool | None = None,
-    compression: Any = None,
-) -> Any:
+    compression: object = None,
+) -> NoReturn:
     raise RuntimeError("this only declares a method: connect() returns a gateway that has it")
 
 
 async def _asyncio(  # noqa: PLR0913, PLR0917 - gRPC's signature
-    request: Any,
+    request: object,
     timeout: float | None = None,  # noqa: ASYNC109
-    metadata: Any = None,
-    credentials: Any = None,
+    metadata: object = None,
+    credentials: object = None,
     wait_for_ready: bool | None = None,
-    compression: Any = None,
-) -> Any:
+    compression: object = None,
+) -> NoReturn:
     _blocking(request, timeout, metadata, credentials, wait_for_ready, compression)
 
 

@@ -7,7 +7,7 @@ It decides nothing: what would be stripped is `privacy-gateway minimise`'s to sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -98,16 +98,10 @@ class FakeGateway:
 
     def _handler(self, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
         request, response = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-
-        def stream(requests: Iterator[Message], context: grpc.ServicerContext) -> Message:
-            return self._answer(list(requests), response, context)
-
-        def unary(request: Message, context: grpc.ServicerContext) -> Message:
-            return self._answer([request], response, context)
-
+        fake = _FakeMethod(self._answer, response)
         if method.client_streaming:
-            return grpc.stream_unary_rpc_method_handler(stream, request.FromString, response.SerializeToString)
-        return grpc.unary_unary_rpc_method_handler(unary, request.FromString, response.SerializeToString)
+            return grpc.stream_unary_rpc_method_handler(fake.stream, request.FromString, response.SerializeToString)
+        return grpc.unary_unary_rpc_method_handler(fake.unary, request.FromString, response.SerializeToString)
 
     def _answer(self, requests: Sequence[Message], response: type[Message], context: grpc.ServicerContext) -> Message:
         if self._refusals:
@@ -119,6 +113,26 @@ class FakeGateway:
         if "result" in response.DESCRIPTOR.fields_by_name:
             answer.result.accepted = sum(len(_values(request)) for request in requests)  # type: ignore[attr-defined]  # it has one
         return answer
+
+
+class _FakeMethod:
+    """A method of the fake, whose answers are of one type."""
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Message], type[Message], grpc.ServicerContext], Message],
+        response: type[Message],
+    ) -> None:
+        self._answer = answer
+        self._response = response
+
+    def stream(self, requests: Iterator[Message], context: grpc.ServicerContext) -> Message:
+        """Answer a stream of requests."""
+        return self._answer(list(requests), self._response, context)
+
+    def unary(self, request: Message, context: grpc.ServicerContext) -> Message:
+        """Answer one request."""
+        return self._answer([request], self._response, context)
 
 
 def _abort(context: grpc.ServicerContext, status: Status) -> None:
