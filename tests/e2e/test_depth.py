@@ -23,9 +23,9 @@ from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
 from tests.support.contracts import proto
 from tests.support.gateway_process import GatewayProcess
 from tests.support.proxied_calls import invoke, proxy_channel
-from tests.support.random_messages import record
 from tests.support.recording_upstream import RecordingUpstream, answer_with
 from tests.support.requests import EMIT
+from tests.support.wire_format import record
 
 MARK: Final = b"planted"
 BODY: Final = """

@@ -25,8 +25,10 @@ from tests.engine.test_vectors import CASES, Case, written
 from tests.engine.test_vectors import engine as vector_engine
 from tests.support.contracts import UNKNOWN_FACTS, compiler, release_of
 from tests.support.engines import decide_one
-from tests.support.random_contracts import ChoiceSequence, contract
-from tests.support.random_messages import RandomMessages, record
+from tests.support.random_choices import ChoiceSequence
+from tests.support.random_contracts import contract
+from tests.support.random_messages import RandomMessages
+from tests.support.wire_format import record
 
 
 def check(minimiser: ReferenceEngine, raw: bytes, facts: Facts) -> str:

@@ -18,7 +18,7 @@ from gateway.policy.compile import Compiler
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, decode, encode, release_of
 from tests.support.engines import decide_one
 from tests.support.otlp_attributes import any_value, key_values
-from tests.support.random_messages import record, varint
+from tests.support.wire_format import record, varint
 
 LOGS: Final = "opentelemetry.proto.logs.v1.ResourceLogs"
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"

@@ -24,8 +24,10 @@ from tests.support.contracts import UNKNOWN_FACTS, compiler, decode
 from tests.support.engines import decide_one
 from tests.support.message_shape import message_shape
 from tests.support.oracle import Oracle
-from tests.support.random_contracts import ChoiceSequence, contract
-from tests.support.random_messages import PLANTED_VALUE, RandomMessages, record, tag
+from tests.support.random_choices import ChoiceSequence
+from tests.support.random_contracts import contract
+from tests.support.random_messages import PLANTED_VALUE, RandomMessages
+from tests.support.wire_format import record, tag
 
 MARK: Final = b"planted"
 BESIDE: Final = record(3, 2, MARK + b" name") + record(999, 2, MARK + b" unknown") + record(2, 5, MARK[:4])

@@ -27,7 +27,8 @@ from tests.support.contracts import contract as contract_of
 from tests.support.engines import decide_one
 from tests.support.message_shape import message_shape
 from tests.support.oracle import Oracle
-from tests.support.random_contracts import ChoiceSequence, contract
+from tests.support.random_choices import ChoiceSequence
+from tests.support.random_contracts import contract
 from tests.support.random_messages import RandomMessages
 
 BYTES: Final = 1000

@@ -12,7 +12,7 @@ from gateway.model import Withheld
 from gateway.protobuf.any_message import any_bytes, open_any, type_name
 from tests.support.contracts import UNKNOWN_FACTS, minimiser, release_of
 from tests.support.engines import decide_one
-from tests.support.random_messages import record
+from tests.support.wire_format import record
 
 BODY: Final = """
 message M {

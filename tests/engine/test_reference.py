@@ -33,7 +33,7 @@ from tests.support.contracts import (
     release_of,
 )
 from tests.support.engines import decide_one
-from tests.support.random_messages import record, tag, varint
+from tests.support.wire_format import record, tag, varint
 
 PERSON: Final = "message M { string email = 1 @WORK_EMAIL; string code = 2 @OPERATIONAL; }"
 RECORDED: Final = Facts(NOW_SECONDS * 10**9, directory=True, verified=frozenset({"acme.example"}))

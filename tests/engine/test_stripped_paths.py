@@ -17,7 +17,7 @@ from gateway.protobuf.wire import numbers
 from tests.engine.test_vectors import engine
 from tests.support.contracts import UNKNOWN_FACTS
 from tests.support.engines import decide_one
-from tests.support.random_messages import record, tag, varint
+from tests.support.wire_format import record, tag, varint
 
 NUMBERS: Final = st.sampled_from([2, 3, 15, 16, 2047, 2048, 536_870_911])
 FIELDS: Final = st.recursive(

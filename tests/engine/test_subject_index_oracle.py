@@ -22,8 +22,10 @@ from gateway.policy.compile import Compiler
 from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.engine.test_subject_index import numbered
 from tests.support.engines import decide_one
-from tests.support.oracle import ANY, Oracle
-from tests.support.random_contracts import ChoiceSequence, contract
+from tests.support.known_fields import ANY
+from tests.support.oracle import Oracle
+from tests.support.random_choices import ChoiceSequence
+from tests.support.random_contracts import contract
 from tests.support.random_messages import RandomMessages
 
 MASK: Final = "google.protobuf.FieldMask"

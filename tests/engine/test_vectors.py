@@ -23,7 +23,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import load as load_policy
 from tests.support.contracts import decode
 from tests.support.engines import decide_one
-from tests.support.random_messages import record, tag, varint
+from tests.support.wire_format import record, tag, varint
 
 Case = Mapping[str, Any]
 

@@ -26,7 +26,7 @@ from gateway.policy.review.explain import KEY, explain
 from gateway.protobuf.schema import MAX_DEPTH
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, encode, policy
 from tests.support.engines import decide_one
-from tests.support.random_contracts import ChoiceSequence
+from tests.support.random_choices import ChoiceSequence
 from tests.support.random_contracts import contract as by_chance
 from tests.support.random_messages import RandomMessages
 

@@ -14,7 +14,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from tests.support.contracts import compiler, encode
-from tests.support.random_messages import record
+from tests.support.wire_format import record
 
 USER: Final = "message U { string id = 1 @USER_ID; string email = 2 @WORK_EMAIL; string name = 3 @NAME; }"
 

@@ -14,7 +14,7 @@ from gateway.plan import FieldPlan, Form, MessagePlan, Presence
 from gateway.protobuf.schema import attribute, build, parse
 from tests.support.contracts import PROTO_HEADER, compiler, decode, encode, minimiser, proto, release_of
 from tests.support.contracts import contract as contract_of
-from tests.support.random_messages import record, tag, varint
+from tests.support.wire_format import record, tag, varint
 
 E: Final = Presence.EXPLICIT
 I: Final = Presence.IMPLICIT  # noqa: E741  a column of the table below

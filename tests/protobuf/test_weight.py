@@ -19,8 +19,10 @@ from gateway.model import MAX_ITEM_BYTES
 from gateway.plan import FieldPlan, Form, MessagePlan, Presence
 from gateway.protobuf.schema import Schema, build, read
 from gateway.protobuf.weight import MAX_WEIGHT, Scales
-from tests.support.random_contracts import ChoiceSequence, contract
-from tests.support.random_messages import RandomMessages, record, tag
+from tests.support.random_choices import ChoiceSequence
+from tests.support.random_contracts import contract
+from tests.support.random_messages import RandomMessages
+from tests.support.wire_format import record, tag
 
 E: Final = Presence.EXPLICIT
 MANY: Final = Presence.EXPANDED

@@ -3,13 +3,13 @@
 Obviously right, and nothing else.
 
 It shares with the engine only `rule_for`, the single detectors, address reading and which message a mask speaks of; no
-projection, no plan, nothing remembered. Masks are `oracle_masks.py`'s.
+projection, no plan, nothing remembered. Masks are in `oracle_masks.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
@@ -18,33 +18,19 @@ from gateway.contracts.contract import Contract
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldPrivacy
 from gateway.policy.rules import RecipientTerms, rule_for
-from tests.support.oracle_masks import MASK, Masks
+from tests.support.known_fields import (
+    ANY,
+    F,
+    clear_field,
+    copy_of,
+    is_map,
+    kind_of,
+    kind_of_type,
+    message_type_of,
+    without_unknown_fields,
+)
+from tests.support.oracle_masks import Masks
 from tests.support.oracle_values import Personal, allowed_value, drop_unknown_numbers
-
-F = FieldDescriptor
-ANY: Final = "google.protobuf.Any"
-ENDS: Final = {
-    "google.protobuf.Timestamp": "timestamp",
-    "google.protobuf.Duration": "duration",
-    "google.protobuf.Struct": "opaque",
-    "google.protobuf.Value": "opaque",
-    "google.protobuf.ListValue": "opaque",
-    "google.protobuf.StringValue": "string",
-    "google.protobuf.BytesValue": "bytes",
-    "google.protobuf.BoolValue": "bool",
-    "google.protobuf.DoubleValue": "float",
-    "google.protobuf.FloatValue": "float",
-    **{f"google.protobuf.{name}Value": "integer" for name in ("Int32", "Int64", "UInt32", "UInt64")},
-}
-"""Messages that count as scalars."""
-TYPES: Final = {
-    F.TYPE_STRING: "string",
-    F.TYPE_BYTES: "bytes",
-    F.TYPE_BOOL: "bool",
-    F.TYPE_ENUM: "enum",
-    F.TYPE_DOUBLE: "float",
-    F.TYPE_FLOAT: "float",
-}
 
 
 class Oracle:
@@ -82,28 +68,33 @@ class Oracle:
         found, waiting = {root.full_name: root}, [root]
         while waiting:
             for field in self._fields(waiting.pop()):
-                held = _held(field)
-                if held is not None and _kind(held) == "message" and self.stays(field) and held.full_name not in found:
+                held = message_type_of(field)
+                if (
+                    held is not None
+                    and kind_of_type(held) == "message"
+                    and self.stays(field)
+                    and held.full_name not in found
+                ):
                     found[held.full_name] = held
                     waiting.append(held)
         return list(found.values())
 
     def stays(self, field: FieldDescriptor) -> bool:
         """Whether anything of a field may leave."""
-        held = _held(field)
+        held = message_type_of(field)
         return self._may(field) and (
-            held is None or _kind(held) != "message" or self._holds_something(held, frozenset())
+            held is None or kind_of_type(held) != "message" or self._holds_something(held, frozenset())
         )
 
     def _holds_something(self, type: Descriptor, above: frozenset[str]) -> bool:
         """Whether some field of a type may leave, however deep below it."""
         for field in self._fields(type):
-            held = _held(field)
+            held = message_type_of(field)
             if not self._may(field):
                 continue
-            if held is not None and _kind(held) == "mask":
+            if held is not None and kind_of_type(held) == "mask":
                 continue
-            if held is None or _kind(held) != "message":
+            if held is None or kind_of_type(held) != "message":
                 return True
             if held.full_name not in above and self._holds_something(held, above | {type.full_name, held.full_name}):
                 return True
@@ -111,18 +102,18 @@ class Oracle:
 
     def _may(self, field: FieldDescriptor) -> bool:
         """Whether the categories let a field leave, whatever its type holds."""
-        privacy, held = self._classes.get(field.full_name, FieldPrivacy()), _held(field)
-        if held is not None and _kind(held) == "mask":
+        privacy, held = self._classes.get(field.full_name, FieldPrivacy()), message_type_of(field)
+        if held is not None and kind_of_type(held) == "mask":
             return True
-        if not _is_map(field):
+        if not is_map(field):
             return self._may_value(field, privacy)
         entry = field.message_type
         assert entry is not None
-        key = rule_for(_kind_of(entry.fields_by_name["key"]), FieldPrivacy(privacy.map_key), self._site)
+        key = rule_for(kind_of(entry.fields_by_name["key"]), FieldPrivacy(privacy.map_key), self._site)
         return not isinstance(key, Reason) and self._may_value(entry.fields_by_name["value"], privacy)
 
     def _may_value(self, field: FieldDescriptor, privacy: FieldPrivacy) -> bool:
-        kind = _kind_of(field)
+        kind = kind_of(field)
         if kind == "any" and field.type == F.TYPE_GROUP:
             return False
         if kind in ("any", "message"):
@@ -149,11 +140,11 @@ class Oracle:
         """Narrow masks by what is known before any value is judged."""
         self._masks.survey(message)
         for field, value in sorted(message.ListFields(), key=lambda pair: pair[0].number):
-            held = _held(field)
-            if held is None or _kind(held) != "message" or not self.stays(field):
+            held = message_type_of(field)
+            if held is None or kind_of_type(held) != "message" or not self.stays(field):
                 continue
             for one in (
-                [value[key] for key in sorted(value)] if _is_map(field) else value if field.is_repeated else [value]
+                [value[key] for key in sorted(value)] if is_map(field) else value if field.is_repeated else [value]
             ):
                 self._survey(one)
 
@@ -170,21 +161,21 @@ class Oracle:
         privacy = self._classes.get(field.full_name, FieldPrivacy())
         value = message.Extensions[field] if field.is_extension else getattr(message, field.name)
         if not self.stays(field):
-            _clear(message, field)
-        elif _is_map(field):
+            clear_field(message, field)
+        elif is_map(field):
             self._map(value, field, privacy, (*at, field.name))
         elif field.is_repeated:
             kept = [
                 left for one in value if (left := self._checked(one, field, privacy, (*at, field.name))) is not None
             ]
-            copies = [_copy(one) for one in kept]
-            _clear(message, field)
+            copies = [copy_of(one) for one in kept]
+            clear_field(message, field)
             (message.Extensions[field] if field.is_extension else getattr(message, field.name)).extend(copies)
         else:
             absent = not field.has_presence and value == 0  # as the wire has it, but for a zero with a sign
             left = value if absent else self._checked(value, field, privacy, (*at, field.name))
             if left is None:
-                _clear(message, field)
+                clear_field(message, field)
             elif isinstance(left, Message):
                 pass
             elif field.is_extension:
@@ -216,7 +207,7 @@ class Oracle:
             if value is not None:
                 if key in moved and key != old:
                     self._lost.append(at)
-                (stays if key == old else moved)[key] = _copy(value)
+                (stays if key == old else moved)[key] = copy_of(value)
         self._lost += [at] * len(stays.keys() & moved.keys())
         entries.clear()
         for key, value in {**stays, **moved}.items():
@@ -227,7 +218,7 @@ class Oracle:
 
     def _value(self, value: Any, field: FieldDescriptor, privacy: FieldPrivacy, at: tuple[str, ...]) -> Any:
         """What is left of a value; None if nothing is."""
-        kind = _kind_of(field)
+        kind = kind_of(field)
         if kind == "message":
             self._walk(value, at)
         if kind in ("message", "mask"):
@@ -266,78 +257,6 @@ class Oracle:
         return True
 
     def _may_be_held(self, name: str) -> bool:
-        if name not in self.contract.messages or _kind(self.contract.message(name)) != "message":
+        if name not in self.contract.messages or kind_of_type(self.contract.message(name)) != "message":
             return False
         return self._holds_something(self.contract.message(name), frozenset()) and not self.strips_required(name)
-
-
-def without_unknown_fields(message: Any) -> Any:
-    """A message with the fields that its type has, at every depth. What isn't listed isn't copied."""
-    copy = type(message)()
-    _copy_known(message, copy)
-    return copy
-
-
-def _copy_known(source: Any, target: Any) -> None:
-    for field, value in source.ListFields():
-        held = target.Extensions[field] if field.is_extension else getattr(target, field.name)
-        if _is_map(field):
-            _copy_entries(value, held)
-        elif field.is_repeated:
-            _copy_list(value, held)
-        elif isinstance(value, Message):
-            held.SetInParent()
-            _copy_known(value, held)
-        elif field.is_extension:
-            target.Extensions[field] = value
-        else:
-            setattr(target, field.name, value)
-
-
-def _copy_entries(source: Any, target: Any) -> None:
-    for key, value in source.items():
-        if isinstance(value, Message):
-            _copy_known(value, target[key])
-        else:
-            target[key] = value
-
-
-def _copy_list(source: Any, target: Any) -> None:
-    for value in source:
-        if isinstance(value, Message):
-            _copy_known(value, target.add())
-        else:
-            target.append(value)
-
-
-def _kind(type: Descriptor) -> str:
-    return {ANY: "any", MASK: "mask"}.get(type.full_name) or ENDS.get(type.full_name, "message")
-
-
-def _kind_of(field: FieldDescriptor) -> str:
-    return TYPES.get(field.type, "integer") if field.message_type is None else _kind(field.message_type)
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def _held(field: FieldDescriptor) -> Descriptor | None:
-    """The message type of a field's values."""
-    return (
-        field.message_type.fields_by_name["value"].message_type
-        if field.message_type is not None and _is_map(field)
-        else field.message_type
-    )
-
-
-def _clear(message: Any, field: FieldDescriptor) -> None:
-    message.ClearExtension(field) if field.is_extension else message.ClearField(field.name)
-
-
-def _copy(value: Any) -> Any:
-    if not isinstance(value, Message):
-        return value
-    copy = type(value)()
-    copy.CopyFrom(value)
-    return copy

@@ -1,4 +1,4 @@
-"""Bytes of protobuf messages: written by hand, and random ones.
+"""Random messages of a contract, as bytes.
 
 Only what is equal for every reader of protobuf is drawn; `tests/engine/test_oracle.py` says what is left out, and
 why.
@@ -7,7 +7,7 @@ why.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -15,10 +15,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.contracts.contract import Contract
 from gateway.protobuf.wire import read_varint
 from tests.support.contracts import NOW_SECONDS
-from tests.support.random_contracts import PACKABLE, SCALARS, STRINGS, ChoiceSequence, F
+from tests.support.random_choices import ChoiceSequence
+from tests.support.random_fields import PACKABLE, STRINGS, F
+from tests.support.wire_format import FIXED_BYTES, WIRE_TYPES, WRONG_WIRE_TYPES, integer, record, tag, varint
 
 INTEGERS: Final = (0, 1, 5, 7, 100, -1, -5, 2**31 - 1, 33612345678, 4111111111111111, 2**63 - 1)
+
 FLOATS: Final = (0.0, 1.5, -0.0, -3.25, 5.0, float("inf"), float("nan"))
+
 EPOCH_SECONDS: Final = (
     0,
     NOW_SECONDS,
@@ -27,15 +31,20 @@ EPOCH_SECONDS: Final = (
     -62_135_596_801,
     253_402_300_800,
 )
+
 NESTING_LEVELS: Final = (0, 0, 0, 0, 20, 40, 55, 56, 60, 61, 62, 63, 64, 80, 90)
 """Levels of the deepest message inside another, entries of maps on the way to it apart; 0 for no deep one.
 
 The oracle's parser takes 99, those entries and unknown groups among them.
 """
+
 PLANTED_VALUE: Final = b"planted@acme.example"
 """What stands in fields that nobody knows, and nowhere else."""
+
 NAMES: Final = ("f1", "f2", "f3", "f15", "f1", "f2", "f16")
+
 PATHS: Final = ("", "f1.*", "f1.*.f2", "f1.", "alice@acme.example", "update_mask", "changed.paths")
+
 URLS: Final = (
     "type.googleapis.com/{}",
     "{}",
@@ -85,7 +94,7 @@ class RandomMessages:
     def deep(self, type: Descriptor, levels: int) -> bytes:
         """A message with so many levels inside, each with a value in every field and fields that nobody knows."""
         fields = self._held.fields(type)
-        below = [field for field in fields if _leads_on(field)]
+        below = [field for field in fields if is_judged_inside(field)]
         inner = below[levels % len(below)] if below and levels > 0 else None
         oneofs = set() if inner is None or inner.containing_oneof is None else {inner.containing_oneof.name}
         parts = [record(900, 2, PLANTED_VALUE), tag(901, 3) + record(1, 2, PLANTED_VALUE) + tag(901, 4)]
@@ -103,7 +112,7 @@ class RandomMessages:
         """A field that leads to the next level; of a map, whose entries are levels too, by way of one of them."""
         target = field.message_type
         assert target is not None
-        if not _is_map(field):
+        if not is_map(field):
             return self._record(field, self.deep(target, levels))
         key, value = target.fields_by_name["key"], target.fields_by_name["value"]
         assert value.message_type is not None
@@ -133,12 +142,12 @@ class RandomMessages:
             return []
         if oneof is not None:
             taken.add(oneof.name)
-        if _is_map(field):
+        if is_map(field):
             return self._entries(field, depth)
         if field.is_repeated:
             return self._list(field, depth)
-        again = self._twice and oneof is None and not _unmerged(field) and self._chance.rarely(4)
-        one = [] if merged and _unmerged(field) else [self._record(field, self._value(field, depth, merged))]
+        again = self._twice and oneof is None and not is_not_merged(field) and self._chance.rarely(4)
+        one = [] if merged and is_not_merged(field) else [self._record(field, self._value(field, depth, merged))]
         return [*one, self._record(field, self._value(field, depth, merged=True))] if again else one
 
     def _list(self, field: FieldDescriptor, depth: int) -> list[bytes]:
@@ -153,7 +162,7 @@ class RandomMessages:
         key, value = entry.fields_by_name["key"], entry.fields_by_name["value"]
         keys = [self._value(key, depth, False) for _ in self._chance.times(3)]
         parts = []
-        for written in keys if self._twice else sorted({_read(key, one): one for one in keys}.values()):
+        for written in keys if self._twice else sorted({key_as_read(key, one): one for one in keys}.values()):
             pair = [self._record(key, written), self._record(value, self._value(value, depth, False))]
             if self._chance.rarely(4):
                 pair.reverse()
@@ -267,74 +276,26 @@ class RandomMessages:
         )
 
 
-WIRE_TYPES: Final[Mapping[int, int]] = {
-    **dict.fromkeys(SCALARS, 0),
-    **dict.fromkeys((F.TYPE_DOUBLE, F.TYPE_FIXED64, F.TYPE_SFIXED64), 1),
-    **dict.fromkeys((F.TYPE_STRING, F.TYPE_BYTES, F.TYPE_MESSAGE), 2),
-    **dict.fromkeys((F.TYPE_FLOAT, F.TYPE_FIXED32, F.TYPE_SFIXED32), 5),
-    F.TYPE_ENUM: 0,
-    F.TYPE_GROUP: 3,
-}
-"""The wire type of each type: https://protobuf.dev/programming-guides/encoding/#structure."""
-WRONG_WIRE_TYPES: Final = {0: 5, 1: 0, 2: 0, 3: 0, 5: 1}
-FIXED_BYTES: Final = {0: 0, 1: 8, 5: 4}
-_WIDE: Final[Mapping[int, str]] = {
-    F.TYPE_FIXED64: "<Q",
-    F.TYPE_SFIXED64: "<Q",
-    F.TYPE_FIXED32: "<I",
-    F.TYPE_SFIXED32: "<I",
-}
-
-
-def varint(value: int) -> bytes:
-    """A base-128 number; a negative one as 64 bits."""
-    value %= 2**64
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*out, value))
-
-
-def tag(number: int, wire: int) -> bytes:
-    return varint(number << 3 | wire)
-
-
-def record(number: int, wire: int, value: bytes) -> bytes:
-    """A field: its tag, its length where the wire type has one, its value."""
-    return tag(number, wire) + (varint(len(value)) if wire == 2 else b"") + value
-
-
-def integer(type: int, value: int) -> bytes:
-    if type in _WIDE:
-        width = 64 if _WIDE[type] == "<Q" else 32
-        return struct.pack(_WIDE[type], value % 2**width)
-    if type in (F.TYPE_SINT32, F.TYPE_SINT64):
-        value = value % 2**31 if type == F.TYPE_SINT32 else value
-        return varint(value << 1 if value >= 0 else (-value << 1) - 1)
-    return varint(value)
-
-
-def _leads_on(field: FieldDescriptor) -> bool:
+def is_judged_inside(field: FieldDescriptor) -> bool:
     """Whether a field holds messages that are judged field by field."""
     target = field.message_type
-    if target is not None and _is_map(field):
+    if target is not None and is_map(field):
         target = target.fields_by_name["value"].message_type
     return target is not None and not target.full_name.startswith("google.protobuf.")
 
 
-def _read(key: FieldDescriptor, written: bytes) -> bytes:
+def key_as_read(key: FieldDescriptor, written: bytes) -> bytes:
     """What a parser takes a map's key for: of 32 bits, the lower ones of a number written with 64."""
     if key.type not in (F.TYPE_INT32, F.TYPE_UINT32, F.TYPE_SINT32):
         return written
     return (read_varint(written, 0)[0] % 2**32).to_bytes(4, "big")
 
 
-def _is_map(field: FieldDescriptor) -> bool:
+def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def _unmerged(field: FieldDescriptor) -> bool:
+def is_not_merged(field: FieldDescriptor) -> bool:
     """Whether a field holds what is not merged as its original would be: `Any` is raw bytes, `Value` a oneof."""
     return field.message_type is not None and field.message_type.full_name in (
         "google.protobuf.Any",
