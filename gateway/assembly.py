@@ -59,17 +59,6 @@ class Assembly(msgspec.Struct, frozen=True):
     tracer: CallTracer | None
 
 
-class OwnSpans:
-    """Takes the gateway's own spans along the same path as a client's."""
-
-    def __init__(self, current: Current, pipeline: ItemPipeline) -> None:
-        self._handler = otlp.ExportHandler(TRACES, current.flows, pipeline)
-
-    async def send(self, request: bytes) -> None:
-        """Have an export request decided on and delivered."""
-        await self._handler.export(request)
-
-
 def assemble(
     config: Config,
     checked: Preflight,
@@ -101,6 +90,8 @@ def assemble(
     entries = EntryBuilder(keys, config.service)
     pipeline = ItemPipeline(decider, delivery_setup.delivery, entries, telemetry)
     access = AccessLog(current.flows, decider, delivery_setup.delivery.accept, entries, telemetry)
+    # The gateway's own spans take the same path as a client's.
+    own_spans = otlp.ExportHandler(TRACES, current.flows, pipeline)
     ratio = config.telemetry.traces.ratio
     telemetry.add_resources({"access_log": access.use, "subject_hashes": keys.use, **offload.uses()})
     return Assembly(
@@ -118,7 +109,7 @@ def assemble(
         access=access,
         proxied=proxied,
         streamed=streamed,
-        tracer=CallTracer(ratio, OwnSpans(current, pipeline).send, telemetry) if ratio else None,
+        tracer=CallTracer(ratio, own_spans.export, telemetry) if ratio else None,
     )
 
 

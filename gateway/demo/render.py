@@ -22,8 +22,9 @@ MAX_COLUMNS: Final = 100
 INTRODUCTION: Final = """\
 A service says all it knows; this is what leaves the gateway beside it, under Kannelle's own policy.
 
-Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. What is accepted is stored in an outbox; workers \
-carry it on. The log backend and the vendors, Segment and Zendesk, are strict stand-ins in this process; the exporters are the real ones."""
+Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. What is accepted is stored in an \
+outbox; workers carry it on. The log backend and the vendors, Segment and Zendesk, are strict stand-ins in this \
+process; the exporters are the real ones."""
 
 NEXT_STEPS: Final = (
     ("README.md", "what the gateway is, and how to put it beside a service"),
