@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from gateway.errors import Refused
 from gateway.model import Category, Facts, Subject, Verdict
@@ -20,7 +22,7 @@ Identifier = tuple[Category, str]
 """USER_ID or WORK_EMAIL, and the value."""
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """A serialised message of the plan's type, and what is known of whom it is about."""
 
     raw: bytes

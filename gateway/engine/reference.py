@@ -52,9 +52,9 @@ class ReferenceEngine:
     def decide(self, items: Sequence[Item]) -> list[Outcome]:
         """Minimise serialised messages of the plan's type; an outcome for each, in their order. Raises nothing."""
         outcomes: list[Outcome] = []
-        for raw, facts in items:
+        for item in items:
             try:
-                outcomes.append(self._decide(raw, facts))
+                outcomes.append(self._decide(item.raw, item.facts))
             except PersonalAccount:
                 outcomes.append(Withheld(self.plan.destination, ItemReason.PERSONAL_ACCOUNT))
             except RecursionError:  # where the caller's own stack was deep already
