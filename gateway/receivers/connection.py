@@ -33,6 +33,9 @@ MAX_SURPLUS_SECONDS: Final = 0.01
 QUICK_SECONDS: Final = 0.1
 """In which a caller that is quick has sent its request: until then it isn't taken for one that only waits."""
 
+LATEST_SHARE: Final = 4
+"""One in so many connections may be of those that came last, whatever they have asked."""
+
 Reply = Callable[[BaseException | None, int], web.StreamResponse]
 """Answers a request that can't be read, or whose answer failed, by what aiohttp has of it.
 
@@ -182,15 +185,29 @@ class Connection(web.RequestHandler):
 def surplus_connections(connections: Iterable[Connection], max_connections: int, now: float) -> list[Connection]:
     """Return which of too many connections make room, by the loop's time.
 
-    First what only waits, then what has only just begun, then what is being answered; each by its phases, and of the
+    First what only waits, then what has only just come, then what is being answered; each by its phases, and of the
     same one first those that never had an answer; then of the address that has the most; then what has lasted longest.
+    The last that came stay before all others that have only just come, a quarter of the bound: what they ask may not
+    have been read yet, and a crowd that has begun to ask, and never ends, would be taken for more.
     """
     newest = sorted(connections, key=lambda one: one.since, reverse=True)
-    of_peer: Counter[str] = Counter()
+    return sorted(newest, key=_Reluctance(max_connections // LATEST_SHARE, now).of)[
+        : max(0, len(newest) - max_connections)
+    ]
 
-    def last(one: Connection) -> tuple[bool, bool, Phase, bool, int, float]:
-        of_peer[one.peer] += 1
-        quick = one.phase in (Phase.IDLE, Phase.HEAD) and now - one.since < QUICK_SECONDS
-        return one.phase >= Phase.ANSWERED, quick, one.phase, one.answers > 0, -of_peer[one.peer], one.since
 
-    return sorted(newest, key=last)[: max(0, len(newest) - max_connections)]
+class _Reluctance:
+    """How reluctantly each connection goes; asked of the newest first."""
+
+    def __init__(self, latest: int, now: float) -> None:
+        """`latest`: how many of those that have only just come stay before the others."""
+        self._latest, self._now = latest, now
+        self._of_peer: Counter[str] = Counter()
+
+    def of(self, one: Connection) -> tuple[bool, bool, bool, Phase, bool, int, float]:
+        self._of_peer[one.peer] += 1
+        quick = one.phase in (Phase.IDLE, Phase.HEAD) and self._now - one.since < QUICK_SECONDS
+        latest = quick and self._latest > 0
+        self._latest -= latest
+        answered = one.phase >= Phase.ANSWERED
+        return answered, quick, latest, one.phase, one.answers > 0, -self._of_peer[one.peer], one.since

@@ -352,6 +352,20 @@ def test_connections_make_room_in_order(connections: list[One], expected: list[i
     assert gone(connections, 1) == expected
 
 
+@pytest.mark.parametrize("crowd", [Phase.IDLE, Phase.HEAD])
+@pytest.mark.parametrize("asking", [Phase.IDLE, Phase.HEAD])
+def test_who_came_last_stays_whatever_a_crowd_has_said(crowd: Phase, asking: Phase) -> None:
+    crowded = [One(crowd, NOW - QUICK_SECONDS / 2 + number / 10_000) for number in range(100)]
+    left = gone([*crowded, One(asking, NOW)], 40)
+    assert len(left) == 61
+    assert 100 not in left
+
+
+def test_who_has_begun_to_ask_stays_while_a_crowd_only_waits() -> None:
+    waiting = [One(Phase.IDLE, NOW - QUICK_SECONDS / 2 + number / 10_000) for number in range(100)]
+    assert 0 not in gone([One(Phase.HEAD, NOW - QUICK_SECONDS * 0.9), *waiting], 40)
+
+
 @given(
     st.lists(
         st.builds(One, st.sampled_from(Phase), st.floats(0, 9), st.integers(0, 1), st.sampled_from("abc")), max_size=12
