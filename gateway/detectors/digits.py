@@ -36,11 +36,11 @@ _PLAIN: Final = bytes.maketrans(f"{START_LETTERS}{START_LETTERS.upper()}".encode
 
 def _row(gap: str) -> re.Pattern[str]:
     """Digits enough for a number, with no more between them than may be."""
-    return re.compile(rf"[0-9](?<![0-9]{{2}})(?:{gap}(?:\+{gap})?+[0-9]){{{_MIN_DIGITS - 1},}}+")
+    return re.compile(rf"[0-9](?<![0-9]{{2}})(?>(?:{gap}(?>(?:\+{gap})?)[0-9]){{{_MIN_DIGITS - 1},}})")
 
 
 _ROW: Final = _row(f"[{re.escape(DIGIT_SEPARATORS)}]{{0,3}}+")
-_FILLED_ROW: Final = _row(f"(?:[{re.escape(DIGIT_SEPARATORS)}]{FILLER}*+){{0,3}}+")
+_FILLED_ROW: Final = _row(f"(?>(?:[{re.escape(DIGIT_SEPARATORS)}]{FILLER}*+){{0,3}})")
 
 _CONTEXT_CHARS: Final = 4
 """Of what stands around a row, as much as its numbers are told by."""

@@ -16,7 +16,7 @@ _OCTETS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9])"
 # A name with a dot whose last label starts with two letters, an IPv4 address, or an address literal. All that is right
 # of the at sign is read once, since none of it holds another one.
 _DOMAIN: Final = re.compile(
-    rf"@(?:[ \t]{{0,2}}+(?:(?=[\r\n])(?:{LINE_END}))?+)(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
+    rf"@(?:[ \t]{{0,2}}+(?>(?:(?=[\r\n])(?:{LINE_END}))?))(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
     rf"(?=[^\W\d_]{{2}}){_CHAR}{{1,63}}+|{_OCTETS}|\[(?:ipv6:)?[0-9a-f:.]{{3,45}}\])",
     re.IGNORECASE,
 )

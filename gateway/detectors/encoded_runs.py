@@ -26,16 +26,16 @@ DecodedRun = tuple[str, int, int]
 
 # The shortest address, a@b.fr, is 6 bytes: 8 characters of base64, 10 of base32, 12 of hexadecimal. Long runs of base64
 # go on in the next line, as in MIME. Quantifiers that could run far are possessive: linear.
-_BASE64: Final = re.compile(rf"[A-Za-z0-9+/_-]{{8,}}+(?:(?<=[A-Za-z0-9+/_-]{{8}}){LINE_END}[A-Za-z0-9+/_-]++)*+")
+_BASE64: Final = re.compile(rf"[A-Za-z0-9+/_-]{{8,}}+(?>(?:(?<=[A-Za-z0-9+/_-]{{8}}){LINE_END}[A-Za-z0-9+/_-]++)*)")
 _NO_BASE64: Final = str.maketrans("", "", "\r\n\t >")
 _BASE32: Final = re.compile(r"[A-Z2-7]{10,}+|[a-z2-7]{10,}+")
-_HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?:[ \t:,;._/-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*+")
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{2,}+(?>(?:[ \t:,;._/-]{0,2}(?:0x)?[0-9A-Fa-f]{2,}+)*)")
 _HEX_HINT: Final = Hint(r"(?:[0-9A-Fa-f][ \t:,;._/-]{0,2}(?:0x)?){12}")
 _BASE32_HINT: Final = Hint(r"[A-Z2-7]{10}|[a-z2-7]{10}")
 _MIN_HEX_CHARS: Final = 12
 # Codes of printable ASCII; only rows with that of the at sign are text rather than measurements.
 _CODE: Final = r"(?:3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-6])(?![0-9])"
-_CODES: Final = re.compile(rf"{_CODE}(?:[ \t,;:/_.-]{{1,2}}{_CODE}){{5,}}+")
+_CODES: Final = re.compile(rf"{_CODE}(?>(?:[ \t,;:/_.-]{{1,2}}{_CODE}){{5,}})")
 _CODES_HINT: Final = Hint(r"(?:[0-9]{2,3}[ \t,;:/_.-]{1,2}){5}[0-9]{2}")
 _AT_CODE: Final = "64"
 _NUMBER: Final = re.compile("[0-9]+")
@@ -68,7 +68,7 @@ def may_hold_finding(text: str) -> bool:
 _KINDS: Final = (
     b"p" + b"x" * 8 + b"pp" + b"xx" + b"p" + b"x" * 18 + b"p" * 95 + b"x" + b"c" * 64 + b"xx" + b"L" * 51 + b"x" * 11
 )
-_READABLE_KINDS: Final = re.compile(rb"(?:p|Lc{1,3}){6,}+")
+_READABLE_KINDS: Final = re.compile(rb"(?>(?:p|Lc{1,3}){6,})")
 
 
 def is_text(decoded: bytes) -> bool:

@@ -29,8 +29,8 @@ _SPOKEN_GAP: Final = r"[ \t+_:/-]"
 _LABEL: Final = r"[^\W_]{1,63}+(?:-[^\W_]{1,63}+){0,4}"
 _DOT: Final = rf"(?:{GAP}(?:dot|point|punkt|punto){GAP}|{BRACKETED_DOT}|\.)"
 _REST: Final = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,4}}"
-_CHAIN: Final = rf"{_LABEL}(?:\.{_LABEL}){{1,8}}+"
-_UNIT_AFTER: Final = r"(?:(?:(?<!\\)\\++(?-i:u)|%(?:25)*+u|(?-i:U)\+)[0-9a-f]{4})*+"
+_CHAIN: Final = rf"{_LABEL}(?>(?:\.{_LABEL}){{1,8}})"
+_UNIT_AFTER: Final = r"(?>(?:(?:(?<!\\)\\++(?-i:u)|%(?>(?:25)*)u|(?-i:U)\+)[0-9a-f]{4})*)"
 
 _SPOKEN_DOT: Final = r"[ \t]{1,3}(?:dot|point|punkt|punto|\.)[ \t]{1,3}"
 _SPOKEN_AT: Final = r"[ \t]{1,3}(?:at|arobase|arroba|@)[ \t]"
@@ -42,21 +42,21 @@ _JOINED_TLD: Final = rf"(?:(?:dot|point|punkt|punto)[._-])?(?:{'|'.join(sorted(d
 _ESCAPE: Final = re.compile(
     rf"""
     (?=[%\\&@(\[{{< \t+_u:/-]|\.a[tr]|(?-i:AT[a-z]))
-    (?: %(?:25)*+(?:
-          (?P<percent>[0-9a-f]{{2}}(?:%(?:25)*+[0-9a-f]{{2}})*+)
+    (?: %(?>(?:25)*)(?:
+          (?P<percent>[0-9a-f]{{2}}(?>(?:%(?>(?:25)*)[0-9a-f]{{2}})*))
         | (?P<percent_units>u[0-9a-f]{{4}}{_UNIT_AFTER})
         | (?P<sign>(?<=25)(?!u)))
     | \\(?<!\\\\)\\*+(?:
           (?P<units>(?-i:u)[0-9a-f]{{4}}{_UNIT_AFTER})
         | (?P<code>[ux]\{{0*+(?P<braced>[0-9a-f]{{0,6}})\}}|(?-i:U)00(?P<long>[0-9a-f]{{6}}))
-        | (?P<bytes>x[0-9a-f]{{2}}(?:(?<!\\)\\++x[0-9a-f]{{2}})*+)
+        | (?P<bytes>x[0-9a-f]{{2}}(?>(?:(?<!\\)\\++x[0-9a-f]{{2}})*))
         | (?P<named>N\{{(?P<name>[a-z0-9 -]{{1,80}})\}})
-        | (?P<octal>[0-3]?[0-7]{{2}}(?:(?<!\\)\\++[0-3]?[0-7]{{2}})*+)
+        | (?P<octal>[0-3]?[0-7]{{2}}(?>(?:(?<!\\)\\++[0-3]?[0-7]{{2}})*))
         | (?P<other>(?P<plain>[^\w\s\\]|(?-i:[nrt]))))
     | (?-i:U)\+(?P<points>[0-9a-f]{{4}}{_UNIT_AFTER})
-    | (?-i:u)(?<!5cu)(?<!134u)(?<![;}}]u)(?P<bare>[0-9a-f]{{4}}(?:(?-i:u)[0-9a-f]{{4}})++|00[2-7][0-9a-f])
-    | _(?P<between>x[0-9a-f]{{4}}_(?:_x[0-9a-f]{{4}}_)*+)
-    | &(?P<html>(?:amp;?|\#38;|\#x26;)*+(?:
+    | (?-i:u)(?<!5cu)(?<!134u)(?<![;}}]u)(?P<bare>[0-9a-f]{{4}}(?>(?:(?-i:u)[0-9a-f]{{4}})+)|00[2-7][0-9a-f])
+    | _(?P<between>x[0-9a-f]{{4}}_(?>(?:_x[0-9a-f]{{4}}_)*))
+    | &(?P<html>(?>(?:amp;?|\#38;|\#x26;)*)(?:
           \#x0*+(?:(?P<hex>[0-9a-f]{{0,6}});|(?P<bare_hex>[2-7][0-9a-f]|[0-9a-f]{{3,6}}))
         | \#0*+(?:(?P<dec>[0-9]{{0,7}});|(?P<bare_dec>1[01][0-9]|12[0-6]|[3-9][0-9]|[0-9]{{3,7}}))
         | (?P<entity>[a-z][a-z0-9]{{1,31}}(?=;)|commat|period|lowbar|plus|nbsp|shy|lt|gt|quot);?))
@@ -82,7 +82,7 @@ _ESCAPE: Final = re.compile(
 )
 # `bytes=40651-55890` is a range (RFC 9110 section 14).
 _PRINTABLE: Final = re.compile(
-    r"(?P<printable>(?!(?<=bytes)=[0-9]{1,12}-(?![0-9]*[a-z@]))(?:=(?:3d)*+[0-9a-f]{2}|=\r?\n)++)", re.IGNORECASE
+    r"(?P<printable>(?!(?<=bytes)=[0-9]{1,12}-(?![0-9]*[a-z@]))(?>(?:=(?>(?:3d)*)[0-9a-f]{2}|=\r?\n)+))", re.IGNORECASE
 )
 _HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=])", re.IGNORECASE)
 _UNIT: Final = re.compile(r"[ux]\+?([0-9a-f]{4})", re.IGNORECASE)

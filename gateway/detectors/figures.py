@@ -23,7 +23,7 @@ _PART_OF_NO_NUMBER: Final = re.compile(
     rf"|(?<![0-9]{_GAP})(?:{_OCTET}-){{3}}{_OCTET}(?![0-9])(?![ \t.\-/()_+][0-9])(?!:[0-9]{{1,5}}{_GAP}[0-9])"
     rf"|(?<!\+){_SHORT}\.{_WHOLE}\.{_WHOLE}(?=[+-])"
     rf"|(?<!\+)(?<![0-9]{_GAP})(?<![0-9]{_GAP}{{2}})(?<![0-9]{_GAP}{{3}})"
-    rf"(?:{_HUNDREDS}\.[0-9]++(?!\.[0-9])(?:[ \t]{{1,3}}(?={_HUNDREDS}\.[0-9]))?+)++(?!{_GAP}{{0,3}}[0-9]))"
+    rf"(?>(?:{_HUNDREDS}\.[0-9]++(?!\.[0-9])(?>(?:[ \t]{{1,3}}(?={_HUNDREDS}\.[0-9]))?))+)(?!{_GAP}{{0,3}}[0-9]))"
 )
 """Shares such as `0.612345678`, IPv4 addresses, also with dashes, versions such as `131.0.6778.108`, or `6.8.0` in
 `6.8.0-1021`, and decimals in a row."""

@@ -15,9 +15,9 @@ from gateway.detectors.spans import Span
 _HEX: Final = "[0-9A-Fa-f]"
 _HEXTET: Final = rf"{_HEX}{{1,4}}"
 _COLON_RUN: Final = re.compile(
-    rf"(?:::)?+{_HEXTET}(?:::?{_HEXTET})++(?:::)?+|(?<![0-9A-Za-z_])(?:::{_HEXTET}|{_HEXTET}::)(?![0-9A-Za-z_:])"
+    rf"(?>(?:::)?){_HEXTET}(?>(?:::?{_HEXTET})+)(?>(?:::)?)|(?<![0-9A-Za-z_])(?:::{_HEXTET}|{_HEXTET}::)(?![0-9A-Za-z_:])"
 )
-_MIXED_RUN: Final = re.compile(rf"{_HEXTET}+(?:[:/_-]{{1,2}}{_HEXTET}+){{2,}}+")
+_MIXED_RUN: Final = re.compile(rf"{_HEXTET}+(?>(?:[:/_-]{{1,2}}{_HEXTET}+){{2,}})")
 _HEXTET_WITH_DIGIT: Final = rf"{_HEX}{{0,3}}[0-9]{_HEX}{{0,3}}"
 _SOME_HEXTETS: Final = rf"(?:{_HEXTET}(?::{_HEXTET})*)?"
 # What is in each text with an address, or nearly, as one automaton: eight hextets, one with a digit; `::` once between

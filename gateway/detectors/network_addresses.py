@@ -29,11 +29,11 @@ _BASED: Final = re.compile(
 )
 _BASED_HINT: Final = Hint(r"0[xX][0-9A-Fa-f]{1,2}\.0[xX]|0[1-3][0-7][0-7]\.0|\.0[1-3][0-7][0-7]")
 _NAMED: Final = re.compile(rf"[ieIE](?<![A-Za-z0-9].)(?:(?<=[iI])[pP]|[cC]2)-(?:{_OCTET}-){{3}}{_OCTET}")
-_CHAIN: Final = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?:[.:/_-][0-9]{1,3}){3,}+")
+_CHAIN: Final = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?>(?:[.:/_-][0-9]{1,3}){3,})")
 _QUAD: Final = re.compile(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
 # What is in each text with an address, or nearly, as one automaton: they are looked for one by one where it is found.
 _HINT: Final = Hint(r"(?:[0-9]{1,3}[.:/_-]){3}[0-9]")
-_FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){15,}+")
+_FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?>(?:[:-][0-9A-Fa-f]{2}){15,})")
 _FINGERPRINT_HINT: Final = Hint(r"(?:[0-9A-Fa-f]{2}[:-]){15}[0-9A-Fa-f]{2}")
 _NUMBER: Final = re.compile("[0-9]+")
 _HOURS: Final = re.compile(r"[0-2][0-9]:[0-5][0-9][/_-][0-2][0-9]:[0-5][0-9]")
@@ -50,7 +50,7 @@ _MIN_DIGITS_AFTER_NAME: Final = 9
 
 # Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows
 # are fingerprints.
-_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?:[:/_-][0-9A-Fa-f]{2}(?![0-9])){5,}+")
+_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?>(?:[:/_-][0-9A-Fa-f]{2}(?![0-9])){5,})")
 _FOURS: Final = re.compile(
     r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])"
 )
