@@ -20,8 +20,8 @@ from tests.bench.table import Case, Layout
 from tests.bench.values import FRESH, MIXED, SEEN
 
 PLAIN: Final = "protobuf's own parse and serialise"
-SPLIT: Final = "split and regroup"
-MINIMISED: Final = "split, decide, regroup"
+SPLIT: Final = "split and join"
+MINIMISED: Final = "split, decide, join"
 
 Convert = Callable[[bytes], bytes]
 

@@ -125,7 +125,7 @@ def test_equal_resources_and_scopes_come_together_in_order(shape: Shape, data: s
 
 @every_signal
 @given(st.data())
-def test_regrouping_never_makes_it_longer(shape: Shape, data: st.DataObject) -> None:
+def test_joining_never_makes_it_longer(shape: Shape, data: st.DataObject) -> None:
     messages = data.draw(st.lists(one(shape), max_size=12))
     apart = shape[0](**{shape[0].DESCRIPTOR.fields_by_number[1].name: messages})
     assert len(join([message.SerializeToString() for message in messages])) <= apart.ByteSize()
@@ -180,7 +180,7 @@ TAGS_AND_LENGTHS = st.lists(
 
 
 @given(TAGS_AND_LENGTHS.map(b"".join))
-def test_what_is_regrouped_stays_as_it_is_when_regrouped_again(item: bytes) -> None:
+def test_what_is_joined_stays_as_it_is_when_joined_again(item: bytes) -> None:
     if is_joinable(item):
         request = join([item])
         assert request[:2] == bytes([0x0A, len(request) - 2])
@@ -203,5 +203,5 @@ def test_what_is_regrouped_stays_as_it_is_when_regrouped_again(item: bytes) -> N
     ],
 )
 def test_no_slot_of_otlp_is_left_behind(message: type[Message], numbers: set[int]) -> None:
-    # A newer opentelemetry-proto with another slot would fail here: give it a place in regroup.py.
+    # A newer opentelemetry-proto with another slot would fail here: give it a place in join.py.
     assert set(message.DESCRIPTOR.fields_by_number) == numbers
