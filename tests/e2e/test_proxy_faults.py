@@ -373,6 +373,25 @@ def test_the_upstream_learns_that_the_caller_has_gone(
         wait_until(lambda: _Code.CANCELLED.value[0] in [entry.get("code") for entry in access_log(process)])
 
 
+# A caller whose stream goes wrong while the upstream begins to answer.
+
+
+@pytest.mark.parametrize("name", ["Up", "Both"])
+def test_a_stream_with_a_malformed_message_ends_at_once(tmp_path: Path, name: str) -> None:
+    """gRPC's server began to send initial metadata twice, and the call had no end but its deadline."""
+    behaviour: Any = {"Up": lambda requests, context: list(requests)[0], "Both": lambda requests, context: requests}[
+        name
+    ]
+    with (
+        serve_methods(**{name: behaviour}) as port,
+        gateway(tmp_path, policy(route("up", port))) as process,
+        outbound_channel(process, "up") as channel,
+    ):
+        ends = [call_through(channel, name, item(op="a"), b"\xff") for _ in range(40)]
+    assert {end.code for end in ends if isinstance(end, CallStatus)} == {_Code.INVALID_ARGUMENT}
+    assert all(isinstance(end, CallStatus) for end in ends)
+
+
 # Row 12: a status that comes while the caller still sends (grpc issue 36066).
 
 

@@ -19,6 +19,7 @@ from gateway.receivers.incoming import Context, Incoming
 from gateway.receivers.proxy.proxied_call import ProxiedCall
 from gateway.receivers.proxy.upstream_call import (
     CallOptions,
+    MetadataPairs,
     RequestStreamCall,
     ResponseStreamCall,
     UnaryResponse,
@@ -148,7 +149,7 @@ async def _finish(proxied: ProxiedCall, response: UnaryResponse, context: Contex
     """Return the one response as the caller gets it, and pass on the metadata around it."""
     message = await proxied.minimise_response(response.raw)
     if initial := proxied.minimise_metadata(proxied.response_policy, response.initial):
-        await context.send_initial_metadata(initial)
+        await _send_initial_metadata(context, initial)
     if trailing := proxied.minimise_metadata(proxied.response_policy, response.trailing):
         context.set_trailing_metadata(trailing)
     return message
@@ -160,7 +161,7 @@ async def _relay_responses(proxied: ProxiedCall, call: ResponseStreamCall, conte
     try:
         initial = await call.initial_metadata()
         if not call.done():
-            await context.send_initial_metadata(proxied.minimise_metadata(policy, initial))
+            await _send_initial_metadata(context, proxied.minimise_metadata(policy, initial))
             begun = True
         while isinstance(raw := await call.read(), bytes):
             await context.write(await proxied.minimise_response(raw))
@@ -197,9 +198,25 @@ async def _relay_requests_beside(
     return response
 
 
+async def _send_initial_metadata(context: Context, metadata: MetadataPairs) -> None:
+    """Send a call's initial metadata, to its end: a call that is cancelled meanwhile goes on to be cancelled then.
+
+    gRPC's server can't tell that it has begun to send them. It would begin again with the status, fail, and leave the
+    caller without an end.
+    """
+    sending = asyncio.ensure_future(context.send_initial_metadata(metadata))
+    try:
+        await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        await asyncio.wait((sending,))
+        if sending.done() and not sending.cancelled():
+            sending.exception()  # the call ends for another reason
+        raise
+
+
 async def _abort(proxied: ProxiedCall, error: UpstreamError, context: Context, *, begun: bool = False) -> NoReturn:
     """End the call as the upstream ended it; `begun`: its initial metadata was passed on already."""
     if not begun and (initial := proxied.minimise_metadata(proxied.response_policy, error.initial)):
-        await context.send_initial_metadata(initial)
+        await _send_initial_metadata(context, initial)
     text, trailing = proxied.minimise_status(error)
     await context.abort(error.code, text, trailing)
