@@ -10,7 +10,7 @@ from typing import Final, Unpack
 import click
 
 from gateway.cli.options import example, output
-from gateway.cli.outbox_options import Choice, Criteria, chosen, configured, limited, matching
+from gateway.cli.outbox_options import ENTRY_ID, Choice, Criteria, chosen, configured, limited, matching
 from gateway.cli.output import print_json
 
 LISTED_DELETIONS: Final = 10
@@ -68,7 +68,7 @@ def list_(path: Path | None, limit: int, form: str, **criteria: Unpack[Criteria]
 
 
 @outbox.command(epilog=example("outbox show 17"))
-@click.argument("id_", metavar="ID", type=click.IntRange(min=1))
+@click.argument("id_", metavar="ID", type=ENTRY_ID)
 @configured
 @click.option("--values", is_flag=True, help="Print the message too. It holds only what its destination may have.")
 @output

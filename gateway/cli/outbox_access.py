@@ -69,7 +69,7 @@ class OutboxAccess:
     def choice_of(self, ids: tuple[int, ...], *, everything: bool, **criteria: Unpack[Criteria]) -> EntryFilter:
         """Return the filter for what a command shall act on. Raises UsageError where that isn't clear."""
         if sum((bool(ids), any(criteria.values()), everything)) != 1:
-            raise click.UsageError("Say which: IDs, or what they have in common, or --all.")
+            raise click.UsageError("Say which: IDs, or what they have in common, or --all; one of these.")
         return msgspec.structs.replace(self.filter_of(**criteria), ids=ids)
 
     def do(self, steps: Iterable[Removed], choice: EntryFilter) -> Outcome:

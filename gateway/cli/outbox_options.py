@@ -11,6 +11,9 @@ from gateway.cli.options import FILE, F
 DEFAULT_LISTED_ENTRIES: Final = 50
 MAX_LISTED_ENTRIES: Final = 100_000
 
+ENTRY_ID: Final = click.IntRange(1, 2**63 - 2)
+"""What SQLite can number (https://www.sqlite.org/autoinc.html), and one more, which a search ends before."""
+
 
 class Criteria(TypedDict, total=False):
     """What entries have in common, as options name it; "" for any."""
@@ -49,7 +52,7 @@ def reasoned(command: F) -> F:
 def chosen(command: F) -> F:
     """Add IDs, or else what matches, or all."""
     every = click.option("--all", "everything", is_flag=True, help="All there are.")(matching(command))
-    return click.argument("ids", metavar="[ID]...", type=click.IntRange(min=1), nargs=-1)(every)
+    return click.argument("ids", metavar="[ID]...", type=ENTRY_ID, nargs=-1)(every)
 
 
 def limited(command: F) -> F:

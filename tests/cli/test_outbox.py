@@ -205,10 +205,15 @@ def test_nothing_is_deleted_without_a_yes(answer: str) -> None:
             2,
             "nothing was ever stored for crn, nor does the policy know it; did you mean crm?",
         ),
-        ("outbox dead-letter", 2, "Say which: IDs, or what they have in common, or --all."),
+        ("outbox dead-letter", 2, "Say which: IDs, or what they have in common, or --all; one of these."),
         ("outbox dead-letter 1 --all", 2, "Say which"),
         ("outbox dead-letter 1 --destination crm", 2, "Say which"),
-        ("outbox purge 0", 2, "0 is not in the range x>=1"),
+        ("outbox purge 0", 2, "0 is not in the range 1<=x<=9223372036854775806"),
+        *(
+            (f"{command} 9223372036854775807", 2, "9223372036854775807 is not in the range")
+            for command in ("outbox show", "outbox retry", "outbox purge", "outbox dead-letter", "deadletters replay")
+        ),
+        ("outbox show 9223372036854775806", 1, "There is no item and no dead letter 9223372036854775806"),
         ("outbox show 99", 1, "There is no item and no dead letter 99"),
         ("outbox show x", 2, "'x' is not a valid integer"),
     ],
