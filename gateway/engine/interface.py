@@ -40,6 +40,11 @@ class Engine(Protocol):
         """By which it decides."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """The plan's, as releases name it: made once, for it costs a serialisation."""
+        ...
+
     def decide(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """Return an outcome for each item, in their order. Raises nothing: one item spoils no other."""
         ...

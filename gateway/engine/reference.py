@@ -36,7 +36,7 @@ class ReferenceEngine:
     def __init__(self, plan: Plan, max_bytes: int = MAX_ITEM_BYTES, counter: FieldCounter | None = None) -> None:
         """`max_bytes` is the largest item, before and after. With a counter, releases say what isn't in the plan."""
         self.plan = plan
-        self._digest = plan.digest
+        self.digest = plan.digest
         self._max_bytes = max_bytes
         self._weight = None if counter is None else counter.weight
         self._counts = None if counter is None else field_counts(plan.messages, counter)
@@ -89,7 +89,7 @@ class ReferenceEngine:
         return Release(
             plan.destination,
             plan.type,
-            self._digest,
+            self.digest,
             payload,
             context.strip_counts,
             context.unplanned,

@@ -45,12 +45,11 @@ class DetailEngines:
 
     def __init__(self, compiler: Compiler, recipient: RecipientTerms, engines: Engines) -> None:
         self._compiler, self._recipient, self._make = compiler, recipient, engines
-        self._known = frozenset(compiler.contract.messages)
         self._engine = cache(self._new_engine)
 
     def of(self, type: str) -> SingleEngine | None:
         """What decides on details of a type; None for one of which nothing may leave, or that isn't known."""
-        return self._engine(type) if type in self._known else None
+        return self._engine(type) if type in self._compiler.contract.messages else None
 
     def _new_engine(self, type: str) -> SingleEngine | None:
         try:
@@ -75,10 +74,9 @@ class Flow:
         self.categories = categories
         self.subject = reader.read
         self.is_personal = reader.is_personal
-        self.digests = tuple(engine.plan.digest for engine in engines)
+        self.digests = tuple(engine.digest for engine in engines)
         self.terms = tuple(
-            (engine.plan.destination, (engine.plan.type, digest, reader.plan))
-            for engine, digest in zip(engines, self.digests, strict=True)
+            (engine.plan.destination, (engine.plan.type, engine.digest, reader.plan)) for engine in engines
         )
         self._engines = engines
         self._subjects = {engine.plan.destination: engine.subjects for engine in engines}

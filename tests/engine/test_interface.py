@@ -27,7 +27,7 @@ class EmptyingEngine:
     """Releases every item, and nothing in it; refuses those that are too large."""
 
     def __init__(self, plan: Plan, max_bytes: int) -> None:
-        self.plan = plan
+        self.plan, self.digest = plan, plan.digest
         self._max_bytes = max_bytes
 
     def decide(self, items: Sequence[Item]) -> list[Outcome]:
@@ -40,7 +40,7 @@ class EmptyingEngine:
     def _decide(self, item: Item) -> Outcome:
         if len(item.raw) > self._max_bytes:
             return Refused(ItemReason.TOO_LARGE)
-        return Release(self.plan.destination, self.plan.type, self.plan.digest, b"")
+        return Release(self.plan.destination, self.plan.type, self.digest, b"")
 
 
 class NoSubjects:
