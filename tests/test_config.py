@@ -478,9 +478,26 @@ def test_an_override_that_does_not_fit_names_its_variable(variable: str, value: 
     assert fault(None, **{name: value}) == f"{name}: {expected}"
 
 
-def test_an_override_below_what_is_no_mapping_leaves_the_error_with_the_file(tmp_path: Path) -> None:
-    path = written(tmp_path, "listeners: 5")
-    assert fault(path, **{ADDRESS: "127.0.0.1:1"}) == f"{path}:1: listeners: must be a mapping of keys to values"
+@pytest.mark.parametrize(
+    ("text", "variable"),
+    [
+        ("listeners: 5", "LISTENERS__LOCAL__ADDRESS"),
+        ("contracts: [protos]", "CONTRACTS__0"),
+        ("state: here", "STATE__FOLDER"),
+        ("reflection: true", "REFLECTION__ON__TOO"),
+    ],
+)
+def test_an_override_below_what_is_no_mapping_is_refused(text: str, variable: str, tmp_path: Path) -> None:
+    path = written(tmp_path, text)
+    name = f"PRIVACY_GATEWAY__{variable}"
+    said = f"{name}: {path}:1 gives one value there, which has nothing below it to override"
+    assert fault(path, **{name: "127.0.0.1:1"}) == said
+
+
+def test_an_override_below_another_that_is_no_mapping_is_refused() -> None:
+    outer, inner = "PRIVACY_GATEWAY__STATE", "PRIVACY_GATEWAY__STATE__FOLDER"
+    said = f"{inner}: {outer} gives one value there, which has nothing below it to override"
+    assert fault(None, **{outer: "here", inner: "there"}) == said
 
 
 def test_the_policy_cannot_be_overridden() -> None:

@@ -33,20 +33,19 @@ def read(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, Origin]
         root = Node(root.place, {})
     for name in sorted(environ):
         if name.startswith(ENV_PREFIX):
-            root = _override(
-                root, name.removeprefix(ENV_PREFIX).lower().split("__"), _node_of_override(name, environ[name])
-            )
+            keys = name.removeprefix(ENV_PREFIX).lower().split("__")
+            root = _override(root, keys, _node_of_override(name, environ[name]))
     config, origin = build(root, Config, BadConfig)
     check(config, origin)
     return _resolve_paths(config, Path() if path is None else path.parent), origin
 
 
 def _override(root: Node, keys: list[str], given: Node) -> Node:
-    """`root` with `given` at `keys`. What isn't a mapping on the way there stays, and is an error later."""
+    """`root` with `given` at `keys`. Raises BadConfig where what stands on the way there is no mapping."""
     if not keys:
         return given
     if not isinstance(root.value, dict):
-        return root
+        raise BadConfig(f"{given.place}: {root.place} gives one value there, which has nothing below it to override")
     inner = root.value.get(keys[0])
     if inner is None or inner.value is None:
         inner = Node(given.place, {})
