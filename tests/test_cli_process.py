@@ -50,6 +50,25 @@ def test_a_reader_that_leaves_early_is_no_error_to_tell_of() -> None:
         assert process.wait(60) == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [("explain", "otlp/logs"), ("lint", "--format", "json"), ("version",), ("config", "check")]
+)
+def test_an_output_that_takes_no_more_is_told_and_no_internal_error(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*GATEWAY, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=PLAIN,
+            cwd=tmp_path,
+            check=False,
+            timeout=60,
+        )
+    said = b"the output could not be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
 def test_a_message_that_nobody_reads_does_not_exit_with_0() -> None:
     arguments = [*GATEWAY, "minimise", "--type", CONTACT, "--destination", "crm"]
     with subprocess.Popen(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import traceback
 from collections.abc import Mapping
@@ -72,14 +73,21 @@ class Root(click.Group):
             _exit_with(ctx, str(error))
         except (click.ClickException, click.Abort, Exit, BrokenPipeError):
             raise
-        except ModuleNotFoundError as error:
-            _exit_with(
-                ctx, _missing_extra(error) or INTERNAL_ERROR_TEXT.format(name=type(error).__name__, place=_place(error))
-            )
         except Exception as error:  # noqa: BLE001 no text of an unforeseen exception is printed: it may hold a value
-            _exit_with(ctx, INTERNAL_ERROR_TEXT.format(name=type(error).__name__, place=_place(error)))
+            _exit_with(ctx, _error_text(error))
         if isinstance(code, int):
             ctx.exit(code)
+
+
+def _error_text(error: Exception) -> str:
+    """What is said of an exception that no command foresaw, without its text."""
+    match error:
+        case ModuleNotFoundError() if found := _missing_extra(error):
+            return found
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG | errno.EIO):
+            return f"the output could not be written: {error.strerror}"
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return INTERNAL_ERROR_TEXT.format(name=type(error).__name__, place=f"{Path(frame.filename).name}:{frame.lineno}")
 
 
 def _missing_extra(error: ModuleNotFoundError) -> str:
@@ -94,12 +102,6 @@ def _missing_extra(error: ModuleNotFoundError) -> str:
 def _exit_with(ctx: click.Context, text: str) -> NoReturn:
     click.echo(text, err=True)
     ctx.exit(2)
-
-
-def _place(error: Exception) -> str:
-    """Where an exception comes from, for a report: a line of code, no values."""
-    *_, frame = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 EXAMPLES: Final = """\
