@@ -33,10 +33,10 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
 
     Raises OSError, and Unreadable if it is none or too large.
     """
-    _check_regular(stat_path(path).st_mode)
+    check_regular(stat_path(path).st_mode)
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(fd, "rb") as file:
-        _check_regular(os.fstat(fd).st_mode)  # another may stand there by now
+        check_regular(os.fstat(fd).st_mode)  # another may stand there by now
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise Unreadable(f"is larger than {max_bytes} bytes")
@@ -90,7 +90,8 @@ def is_missing(path: Path) -> bool:
         return False
 
 
-def _check_regular(mode: int) -> None:
+def check_regular(mode: int) -> None:
+    """Raise Unreadable for what is no regular file, by its mode."""
     if not stat.S_ISREG(mode):
         raise Unreadable(f"is {kind_of(mode)}; it must be a regular file")
 

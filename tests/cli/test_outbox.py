@@ -258,6 +258,20 @@ def test_where_nothing_is_stored_it_says_so(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("call", ["outbox status", "outbox purge --all --yes", "deadletters list"])
+def test_a_folder_in_the_outboxs_place_is_told_as_one(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".privacy-gateway" / "outbox.db").mkdir(parents=True)
+    result = run(*call.split())
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        2,
+        "",
+        ".privacy-gateway/outbox.db: is a folder; it must be a regular file\n",
+    )
+
+
+@pytest.mark.parametrize("call", ["outbox status", "outbox purge --all --yes", "deadletters list"])
 def test_the_outbox_of_an_earlier_version_is_left_to_the_gateway(call: str, state: Path) -> None:
     asked(state / ".privacy-gateway" / "outbox.db", "PRAGMA user_version = 1")
     result = run(*call.split())

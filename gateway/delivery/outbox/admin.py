@@ -36,6 +36,7 @@ from gateway.delivery.outbox.leased_ids import LeasedIds
 from gateway.delivery.outbox.store import Store
 from gateway.delivery.outbox.stored_entry import EntryFilter, StoredEntry, dead, items
 from gateway.errors import BadConfig
+from gateway.files import Unreadable, check_regular
 
 WIPE_TRIES: Final = 20
 WIPE_PAUSE_SECONDS: Final = 0.1
@@ -80,7 +81,11 @@ class OutboxAdmin:
     def open(cls, path: Path, settings: Settings) -> Self:
         """Open the file at `path`, which must be there and of this version: only a gateway makes or migrates one."""
         with _naming(path):
-            if not path.exists() or not path.stat().st_size:
+            if not path.exists():
+                raise BadConfig(f"{path}: {schema.NO_OUTBOX_TEXT}")
+            found = path.stat()
+            check_regular(found.st_mode)
+            if not found.st_size:
                 raise BadConfig(f"{path}: {schema.NO_OUTBOX_TEXT}")
             connection = schema.connect(path)
             try:
@@ -226,6 +231,8 @@ class OutboxAdmin:
 def _naming(path: Path) -> Iterator[None]:
     try:
         yield
+    except Unreadable as error:
+        raise BadConfig(f"{path}: {error}") from None
     except (sqlite3.Error, schema.Damaged, OSError) as error:
         if schema.is_damage(error):
             raise BadConfig(f"{path}: is damaged, or no outbox; a gateway that starts on it quarantines it") from error
