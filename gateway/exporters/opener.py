@@ -108,7 +108,7 @@ class ExporterOpener:
 
     def _otlp_exporter(self, settings: OtlpSettings, key: str) -> OtlpExporter:
         if urlsplit(settings.endpoint).scheme == "http" and not self._insecure_loopback:
-            raise BadConfig(f"{key}.endpoint: is plain http, which needs --insecure-loopback")
+            raise BadConfig(f"{key}.endpoint: is plain http, which needs `insecure_loopback: true`")
         try:
             return OtlpExporter(
                 settings.endpoint, compression=settings.compression, timeout=settings.timeout, ca=settings.ca

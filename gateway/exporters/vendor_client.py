@@ -33,8 +33,8 @@ class VendorClient:
         """`key` is the exporter's key in the policy. Raises BadConfig, naming it, for what can't work."""
         if not http.allows(settings.endpoint):
             raise BadConfig(
-                f"{key}.endpoint: is on this machine or a private address, or plain http; --insecure-loopback allows "
-                "loopback"
+                f"{key}.endpoint: is on this machine or a private address, or plain http; `insecure_loopback: true` "
+                "allows this machine"
             )
         self.credentials: Mapping[str, Credential] = {
             name: Credential(source, f"{key}.{name}") for name, source in settings.secrets.items()

@@ -98,7 +98,7 @@ async def test_an_exporter_of_which_nothing_changed_is_kept(make: Make) -> None:
 )
 async def test_this_machine_is_reached_only_where_that_is_allowed(make: Make, kind: str) -> None:
     wanted = policy(f"{{kind: {kind}}}")
-    with pytest.raises(BadConfig, match=r"^destinations\.to\.exporter\.endpoint: .*--insecure-loopback"):
+    with pytest.raises(BadConfig, match=r"^destinations\.to\.exporter\.endpoint: .*insecure_loopback: true"):
         of(make(False), wanted)
     (exporter,) = of(make(True), wanted).values()
     await exporter.close()
