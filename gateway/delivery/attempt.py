@@ -189,7 +189,7 @@ class DeliveryAttempt:
 
     async def _purge(self, reasons: Mapping[int, Reason]) -> None:
         if reasons:
-            await self._deps.outbox.ack(reasons)
+            await self._deps.outbox.purge(self._destination, reasons, self._deps.clock.now_ns())
             self._unended.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():
                 self._deps.counts.record_purge(self._destination, reason, count)

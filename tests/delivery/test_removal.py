@@ -11,8 +11,9 @@ import pytest
 
 from gateway.delivery.outbox import schema
 from gateway.delivery.outbox.interface import Removed
+from gateway.delivery.outbox.queues import RECORD_SPAN_NANOS
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
-from gateway.errors import DeliveryReason
+from gateway.errors import DeliveryReason, ItemReason
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry
 from tests.delivery.cases import NOW_NS, SECOND_NS, entries, entry
@@ -81,6 +82,7 @@ async def test_what_is_too_old_expires_but_for_what_is_leased(count: int, tmp_pa
         assert counts(outbox) == (count - 1, 1)
         await outbox.ack([leased[0].id])
         assert await held(outbox) == [str(number) for number in range(2, count)]
+    assert asked(tmp_path / "o.db", "SELECT * FROM sweeps") == []
 
 
 @pytest.mark.parametrize("count", [3, 1200])
@@ -93,6 +95,23 @@ async def test_what_is_forgotten_is_gone_dead_letters_too_with_one_record(count:
         assert await outbox.delete_expired("crm", NOW_NS + HOUR, NOW_NS) == count
         assert (await held(outbox), counts(outbox)) == (["young"], (1, 0))
     assert asked(tmp_path / "o.db", "SELECT * FROM sweeps") == [(NOW_NS, "crm", "EXPIRED", count)]
+
+
+async def test_purges_of_one_minute_are_one_record_of_each_reason(tmp_path: Path) -> None:
+    minute = RECORD_SPAN_NANOS
+    async with opened(tmp_path / "o.db") as outbox:
+        await outbox.accept(entries(8), NOW_NS)
+        ids = [one.id for one in await outbox.lease("crm", BatchLimits(), NOW_NS)]
+        for number, at_ns in zip(ids, (0, 1, minute, minute + 1, minute + 2, minute * 3), strict=False):
+            reason = ItemReason.EVENT_NOT_PLANNED if number == ids[1] else DeliveryReason.CUT_OFF
+            await outbox.purge("crm", {number: reason}, NOW_NS + at_ns)
+        assert counts(outbox) == (2, 0)
+    assert asked(tmp_path / "o.db", "SELECT at, reason, count FROM sweeps") == [
+        (NOW_NS, "CUT_OFF", 2),
+        (NOW_NS + 1, "EVENT_NOT_PLANNED", 1),
+        (NOW_NS + minute + 1, "CUT_OFF", 2),
+        (NOW_NS + minute * 3, "CUT_OFF", 1),
+    ]
 
 
 @pytest.mark.parametrize("count", [2, 1400])

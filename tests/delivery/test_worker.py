@@ -27,7 +27,7 @@ from tests.delivery.cases import (
     entries,
     entry,
 )
-from tests.delivery.outboxes import about
+from tests.delivery.outboxes import about, asked
 
 
 @asynccontextmanager
@@ -201,6 +201,8 @@ async def test_what_may_not_leave_any_more_does_not(row: str, tmp_path: Path) ->
             await recipient.wait_for(2)
         assert (recipient.texts, case.waiting) == (["0", "2"], waiting)
         assert ({**case.counts.purged}, {**case.counts.dead_lettered}) == (purged, dead_lettered)
+    recorded = asked(tmp_path / "outbox.db", "SELECT destination, reason, count FROM sweeps")
+    assert recorded == [(*key, count) for key, count in purged.items()]
 
 
 async def test_a_batch_of_which_nothing_may_leave_is_not_sent(tmp_path: Path) -> None:

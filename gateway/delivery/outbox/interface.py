@@ -75,6 +75,10 @@ class Outbox(Protocol):
         """Make dead letters of entries, each for a reason."""
         ...
 
+    async def purge(self, destination: str, reasons: Mapping[int, Reason], now_ns: int) -> None:
+        """Delete entries of a destination that may not leave any more, each for a reason; a record of it stays."""
+        ...
+
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects, by the hashes that entries give, dead letters too.
 

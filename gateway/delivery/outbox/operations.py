@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -76,6 +77,20 @@ class DeadLetter(msgspec.Struct, frozen=True):
     def apply(self, store: Store) -> None:
         """Move the entries to the dead letters."""
         store.dead_letter(self.reasons, self.now_ns)
+
+
+class Purge(msgspec.Struct, frozen=True):
+    """Deletes entries of a destination that may not leave any more, each for a reason, and records how many."""
+
+    destination: str
+    reasons: Mapping[int, Reason]
+    now_ns: int
+
+    def apply(self, store: Store) -> None:
+        """Delete the entries."""
+        store.ack(self.reasons)
+        for reason, count in Counter(self.reasons.values()).items():
+            store.queues.record(self.now_ns, self.destination, reason, count)
 
 
 class Erase(msgspec.Struct, frozen=True):

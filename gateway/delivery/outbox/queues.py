@@ -6,12 +6,16 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.delivery.outbox.schema import Damaged
 from gateway.errors import Reason
 from gateway.model import QueueDepth, Release
 
 MAX_OPERATIONS: Final = 10_000
 """Records of deletions that are kept."""
+
+RECORD_SPAN_NANOS: Final = 60 * NANOS_PER_SECOND
+"""How much time one record of deletions covers: a batch for each would soon push all others out."""
 
 _COLUMNS: Final = "id, destination, items, bytes, dead, dead_bytes"
 
@@ -146,18 +150,22 @@ class Queues:
         self._read()
 
     def record(self, now_ns: int, destination: str, reason: Reason, count: int) -> None:
-        """Record that so many were deleted; steps of one deletion are one record."""
+        """Record that so many were deleted; what follows within `RECORD_SPAN_NANOS` is the same record."""
         if not count:
             return
-        last = "(SELECT max(rowid) FROM sweeps)"
-        query = (
-            f"UPDATE sweeps SET count = count + ? WHERE rowid = {last} AND at = ? AND destination = ? AND reason = ?"  # noqa: S608
+        begun = (destination, reason.value, now_ns - RECORD_SPAN_NANOS, now_ns)
+        row = (
+            "SELECT rowid FROM sweeps WHERE destination = ? AND reason = ? AND at BETWEEN ? AND ? "
+            "ORDER BY rowid DESC LIMIT 1"
         )
-        if not self._connection.execute(query, (count, now_ns, destination, reason.value)).rowcount:
+        query = f"UPDATE sweeps SET count = count + ? WHERE rowid = ({row})"  # noqa: S608 - fixed names
+        if not self._connection.execute(query, (count, *begun)).rowcount:
             self._connection.execute(
                 "INSERT INTO sweeps VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count)
             )
-            self._connection.execute(f"DELETE FROM sweeps WHERE rowid <= {last} - ?", (MAX_OPERATIONS,))  # noqa: S608
+            self._connection.execute(
+                "DELETE FROM sweeps WHERE rowid <= (SELECT max(rowid) FROM sweeps) - ?", (MAX_OPERATIONS,)
+            )
 
     def operate(self, destination: str, reason: Reason, count: int) -> None:
         """Count what an operator has dead-lettered or purged."""

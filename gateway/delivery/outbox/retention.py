@@ -43,7 +43,6 @@ class DeadLetterExpired(msgspec.Struct, frozen=True):
         """Return how many became dead letters; 0 once there are no more."""
         old = _aged(store, _LATE, self.destination, self.before_ns, self.leased)
         store.dead_letter(dict.fromkeys(old, DeliveryReason.EXPIRED), self.now_ns)
-        store.queues.record(self.now_ns, self.destination, DeliveryReason.DEAD_LETTERED, len(old))
         return len(old)
 
 

@@ -24,6 +24,7 @@ from gateway.delivery.outbox.operations import (
     Lease,
     ListTypes,
     Nack,
+    Purge,
     Wipe,
 )
 from gateway.delivery.outbox.retention import DeadLetterExpired, DeleteExpired, DeleteOfTypes, ForgetTypes
@@ -97,6 +98,11 @@ class SqliteOutbox:
         """Make dead letters of entries."""
         dead = dict(reasons)
         await self._thread.run(LeaseEnd(DeadLetter(dead, now_ns), dead))
+
+    async def purge(self, destination: str, reasons: Mapping[int, Reason], now_ns: int) -> None:
+        """Delete entries of a destination that may not leave any more; a record of it stays."""
+        purged = dict(reasons)
+        await self._thread.run(LeaseEnd(Purge(destination, purged, now_ns), purged))
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects."""
