@@ -23,7 +23,7 @@ from gateway.errors import BadPolicy
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from tests.support.contracts import POLICY, UNKNOWN_FACTS, encode, proto, release_of
+from tests.support.contracts import FED, POLICY, UNKNOWN_FACTS, encode, proto, release_of
 
 KANNELLE: Final = Compiler(load_contracts([default_contract()]), load_policy(default_policy()))
 CONTACT: Final = "kannelle.crm.v1.Contact"
@@ -290,7 +290,7 @@ def test_json_that_is_no_message_is_refused_without_a_word_of_it(text: str | byt
 def test_contracts_and_policy_are_given_by_file(tmp_path: Path) -> None:
     folder = protos(tmp_path, "message A { string id = 1 @USER_ID; string bare = 2; }")
     policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{}}\n")
-    given = ("minimise", "--contracts", folder, "--policy", policy, "--type", "t.A", "--destination", "us-log")
+    given = ("minimise", "--contracts", folder, "--policy", policy, "--type", "t.A", "--destination", "us-store")
     result = run(*given, input=b"\x0a\x05usr_1\x12\x01x")
     assert (result.exit_code, result.stdout_bytes) == (0, b"\x0a\x05usr_1")
 
@@ -330,7 +330,7 @@ FLAGGED: Final = "t.A.id: warning: value 2 of one_of never passes, for it looks 
     ],
 )
 def test_lint_says_what_it_finds(tmp_path: Path, body: str, flags: list[str], code: int, text: str) -> None:
-    policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{}}\n")
+    policy = lines(tmp_path, "policy.yaml", f"{POLICY}{FED}")
     result = run("lint", "--contracts", protos(tmp_path, body), "--policy", policy, *flags)
     assert result.exit_code == code
     assert result.stdout.endswith(text)
@@ -347,7 +347,7 @@ def test_a_finding_in_the_policy_has_its_line(tmp_path: Path) -> None:
 
 
 def test_findings_are_json_too(tmp_path: Path) -> None:
-    policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{}}\n")
+    policy = lines(tmp_path, "policy.yaml", f"{POLICY}{FED}")
     result = run(
         "lint",
         "--contracts",
@@ -432,7 +432,7 @@ def test_two_policies_are_compared(tmp_path: Path) -> None:
 
 def test_two_contracts_are_compared(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
-    policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{t.A: [eu-log]}}\n")
+    policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{t.A: [eu-store]}}\n")
     folders = [
         protos(old, "message A { string a = 1 @NAME; }"),
         protos(new, "message A { string a = 1 @NAME; string b = 2 @NAME; }"),
@@ -446,7 +446,7 @@ def test_two_contracts_are_compared(tmp_path: Path) -> None:
                 "effect": "released",
                 "field": "t.A.b",
                 "text": "no card, iban, coordinates, secret in it (a phone is no card)",
-                "destination": "eu-log",
+                "destination": "eu-store",
                 "type": "t.A",
             }
         ],
@@ -556,7 +556,7 @@ def test_the_embedded_configuration_is_sound() -> None:
 
 def test_a_configuration_is_checked_with_all_it_names(tmp_path: Path) -> None:
     protos(tmp_path, "message A { string id = 1 @USER_ID; }")
-    lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{t.A: [eu-log]}}\n")
+    lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{t.A: [eu-store]}}\n")
     config = lines(
         tmp_path,
         "gateway.yaml",
@@ -580,10 +580,10 @@ def test_a_configuration_is_checked_with_all_it_names(tmp_path: Path) -> None:
             "gateway.yaml:1: listeners.local.address: must be on loopback",
         ),
         ("listeners: {lokal: {}}\n", "flows: {}", BODY, "did you mean local?"),
-        ("", "flows: {t.Nothing/Do: [eu-log]}", BODY, "flows.t.Nothing/Do: no contract has a message type"),
+        ("", "flows: {t.Nothing/Do: [eu-store]}", BODY, "flows.t.Nothing/Do: no contract has a message type"),
         (
             "",
-            "flows: {t.A: [eu-log]}",
+            "flows: {t.A: [eu-store]}",
             "message A { string a = 1 @USER_ID; string b = 2 @USER_ID; }",
             "could be the subject",
         ),

@@ -13,8 +13,9 @@ from gateway.model import MAX_ITEM_BYTES, Category, Facts, FieldPath, Release, V
 from gateway.pipeline.categories import Categories
 from gateway.pipeline.field_counters import CategorySampler, TotalCounter
 from gateway.plan import SubjectPlan
-from gateway.policy.compile import GATEWAY_ITEM_TYPES, Compiler
+from gateway.policy.compile import Compiler
 from gateway.policy.flow_targets import absent_targets
+from gateway.policy.item_types import GATEWAY_ITEM_TYPES
 from gateway.policy.otlp import slots
 from gateway.policy.rules import RecipientTerms
 

@@ -21,6 +21,7 @@ from gateway.policy.document import Caller, Destination
 from gateway.policy.elsewhere import split_policy
 from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems
+from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE
 from gateway.policy.load import PolicyFile
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.otlp import slots
@@ -31,19 +32,6 @@ from gateway.policy.rules import RecipientTerms, kind_of_message
 from gateway.policy.subject import subject_plan
 from gateway.policy.value_rules import property_rules
 from gateway.yamlfile import Keys
-
-EVENT_TYPE: Final = "kannelle.privacy.v1.AnalyticsEvent"
-"""The type whose items the tracking plan rules."""
-
-ITEM_TYPE_BY_SERVICE: Final[Mapping[str, str]] = {
-    "kannelle.privacy.v1.ActivityLogService": "kannelle.privacy.v1.ActivityEntry",
-    "kannelle.privacy.v1.AnalyticsService": EVENT_TYPE,
-    "kannelle.privacy.v1.SupportService": "kannelle.privacy.v1.SupportMessage",
-}
-"""The emit services whose items have one type."""
-
-GATEWAY_ITEM_TYPES: Final = frozenset({"kannelle.privacy.v1.AccessEntry"})
-"""The types of items that only the gateway itself makes: a flow of one feeds its logs, and nobody can send it one."""
 
 MAX_FIELDS_COMPILED: Final = 2_000_000
 """Fields, and numbers of enums, of all plans of one policy together.

@@ -1,6 +1,6 @@
 """The policy as written: one frozen struct for each mapping of the YAML document; a key's docstring stands below it.
 
-Only shapes live here. What must hold between them is checked in `load.py` and `residency.py`, what depends on contracts
+Only shapes live here. What must hold between them is checked in `load.py` and what it asks, what depends on contracts
 in `compile.py`.
 """
 
@@ -110,7 +110,11 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Who receives, where, why, on what legal basis, which categories, for how long, and how it gets there."""
 
     recipient: Recipient
-    """Of what kind the recipient is. A log gets indirect data alone, a vendor nothing of personal accounts."""
+    """Of what kind the recipient is. A vendor gets nothing of personal accounts.
+
+    A log gets USER_ID, WORK_EMAIL and OPERATIONAL alone, and stands in FR or IE. A destination that a signal of OTLP,
+    `ActivityLogService` or `AccessEntry` feeds is one, whatever this says.
+    """
 
     region: Region
     """Where the data is: a country of ISO 3166-1, two capitals such as `FR`."""
@@ -127,7 +131,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     allow: frozenset[Category]
     """The categories that it may receive, within its region's ceiling.
 
-    Some can never be here, whatever the ceiling says.
+    Some can never be here, whatever the ceiling says. NETWORK is for `essential.service.authentication` only,
+    POSTAL_ADDRESS for `essential.service.payment_processing`, with what is below them.
     """
 
     retention: timedelta
@@ -302,7 +307,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ceilings: Mapping[Region, frozenset[Category]] = {}
     """What a country may receive at most, by its two capitals.
 
-    A country without a ceiling receives `OPERATIONAL` alone.
+    A country without a ceiling receives `OPERATIONAL` alone. A ceiling only narrows what is built in: FR and IE may
+    have all, BE all but CONTENT, DE what the CRM gets, US USER_ID, WORK_EMAIL and OPERATIONAL, others OPERATIONAL.
     """
 
     classifications: Mapping[FieldName, Classification] = {}

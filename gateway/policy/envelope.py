@@ -14,7 +14,7 @@ from gateway.model import EU, Category, FieldPrivacy, Recipient
 from gateway.plan import EnvelopePlan, FreeText, Rule, Text
 from gateway.policy import problems as fault
 from gateway.policy.document import Classification, Metadata
-from gateway.policy.residency import forbidden_reason
+from gateway.policy.placement import forbidden_reason
 from gateway.policy.rules import RecipientTerms, rule_for
 from gateway.yamlfile import Problem
 

@@ -19,6 +19,7 @@ from gateway.model import NEVER, Category
 from gateway.otlp.signals import BY_FLOW
 from gateway.policy import elsewhere, envelope, exporter_files, named_patterns, personal_domains, residency, routes
 from gateway.policy.document import Classification, Otlp, Policy
+from gateway.policy.placement import forbidden_reason
 from gateway.policy.problems import (
     duplicates,
     log_key_problems,
@@ -164,7 +165,7 @@ def _problems_of_property(keys: tuple[str, ...], held: Property) -> Iterator[Pro
     if held.min == held.max == 0:
         yield (*keys, "max"), "must be more than min; 0 and 0 mean no bounds"
     if held.category in NEVER or held.category is Category.UNSPECIFIED:
-        yield (*keys, "category"), residency.forbidden_reason(held.category, "")
+        yield (*keys, "category"), forbidden_reason(held.category, "")
     if held.category in _STRING_CATEGORIES and held.kind is not PropertyType.STRING:
         yield (*keys, "type"), f"must be string, for {held.category.name} is one"
     if held.type is None and not given and held.category is Category.OPERATIONAL:

@@ -15,7 +15,9 @@ from gateway.model import EU, Recipient
 from gateway.policy import envelope
 from gateway.policy import problems as fault
 from gateway.policy.document import Caller, Mode, Policy, Route, TrafficDirection
-from gateway.policy.residency import allow_problems, is_loopback
+from gateway.policy.endpoints import is_loopback
+from gateway.policy.log_destinations import LOG_ALLOW_TEXT, log_sources
+from gateway.policy.residency import allow_problems
 from gateway.yamlfile import Keys, Problem
 
 FULL_NAME: Final = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
@@ -140,11 +142,14 @@ def _problems_of_methods(keys: Keys, route: Route, policy: Policy) -> Iterator[P
 
 
 def _problems_of_callers(keys: Keys, route: Route, policy: Policy) -> Iterator[Problem]:
+    """Yield the problems of those who call: what answers hold is for the purpose that the call is made for."""
+    to = policy.destinations.get(route.destination)
+    purpose = to.purpose if to else ""
     for name, caller in route.callers.items():
         at = (*keys, "callers", name)
         if not _SPIFFE.fullmatch(name) and not _is_name(name):
             yield at, _CALLER
-        yield from allow_problems(at, _service_name(name), caller, policy)
+        yield from allow_problems(at, _service_name(name), caller, purpose, policy)
         yield from envelope.problems((*at, "metadata"), caller.metadata, caller.region)
 
 
@@ -166,6 +171,8 @@ def _problems_of_mode(keys: Keys, route: Route, policy: Policy) -> Iterator[Prob
                 "shadow"
             ),
         )
+    elif source := log_sources(policy).get(route.destination):
+        yield (*keys, "mode"), f"must be enforce: {route.destination} is a log by {source}; {LOG_ALLOW_TEXT}"
     elif to.region not in EU:
         yield (*keys, "mode"), f"must be enforce: {route.destination} is outside the EU"
     elif any(caller.region not in EU for caller in route.callers.values()):

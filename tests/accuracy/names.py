@@ -70,4 +70,4 @@ def _metrics() -> ReferenceEngine:
 def _open_to(namespaces: tuple[str, ...]) -> ReferenceEngine:
     listed = "".join(f"    {name}.*: OPERATIONAL\n    {name}: OPERATIONAL\n" for name in namespaces)
     own = Compiler(load_contract([default_contract()]), policy(f"otlp:\n  attributes:\n{listed}"))
-    return ReferenceEngine(own.plan(ResourceLogs.DESCRIPTOR.full_name, "eu-log"))
+    return ReferenceEngine(own.plan(ResourceLogs.DESCRIPTOR.full_name, "eu-store"))

@@ -17,13 +17,13 @@ from gateway.config import Config
 from gateway.errors import BadPolicy
 from gateway.loading import compile_all, load_sources
 from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
-from tests.support.contracts import POLICY, proto
+from tests.support.contracts import DESTINATIONS, POLICY, proto
 from tests.support.gateway_process import GatewayProcess
 from tests.support.requests import EMIT, emit_request
 
 PROTO: Final = proto("message Signup { string id = 1 @USER_ID; string name = 2; }")
 NAMED: Final = proto("message Signup { string id = 1 @USER_ID; string name = 2 @NAME; }")
-SHARED: Final = f"{POLICY}flows: {{t.Signup: [eu-log], other.v1.Order: [eu-log]}}\n"
+SHARED: Final = f"{POLICY}flows: {{t.Signup: [eu-store], other.v1.Order: [{DESTINATIONS}]}}\n"
 
 
 def run(*arguments: str, input: bytes = b"") -> Result:
@@ -67,7 +67,7 @@ def test_a_typo_in_a_flow_is_found_and_a_listed_flow_is_not_one(here: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "command", ["explain t.Signup", "minimise --type t.Signup --destination eu-log", "approve --yes"]
+    "command", ["explain t.Signup", "minimise --type t.Signup --destination eu-store", "approve --yes"]
 )
 def test_other_commands_find_them_too(command: str, here: Path) -> None:
     (here / "policy.yaml").write_text(f"{SHARED}approvals: approvals.lock\n")
@@ -86,7 +86,7 @@ def test_explain_says_that_a_flow_is_another_contract_s(here: Path) -> None:
 
 
 def test_diff_of_policies_takes_them_and_diff_of_contracts_takes_none_twice(here: Path) -> None:
-    for name, flows in (("old", "{}"), ("new", "{t.Signup: [eu-log]}")):
+    for name, flows in (("old", "{}"), ("new", "{t.Signup: [eu-store]}")):
         (here / f"{name}.yaml").write_text(f"{POLICY}flows: {flows}\n")
         (here / name).mkdir()
         (here / name / "signup.proto").write_text(PROTO if name == "old" else NAMED)
@@ -97,7 +97,7 @@ def test_diff_of_policies_takes_them_and_diff_of_contracts_takes_none_twice(here
 
 
 def test_a_sidecar_starts_names_what_is_elsewhere_and_refuses_it(here: Path) -> None:
-    (here / "policy.yaml").write_text(f"{SHARED.rstrip()[:-1]}, more.v1.Thing: [eu-log]}}\nelsewhere: [more.v1.*]\n")
+    (here / "policy.yaml").write_text(f"{SHARED.rstrip()[:-1]}, more.v1.Thing: [eu-store]}}\nelsewhere: [more.v1.*]\n")
     given = {"POLICY": "policy.yaml", "CONTRACTS": "[protos]", "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0"}
     with GatewayProcess(here, environ={f"PRIVACY_GATEWAY__{key}": value for key, value in given.items()}) as process:
         with blocking_channel(process.address) as channel:
@@ -124,7 +124,11 @@ def test_a_hub_which_decides_on_all_flows_needs_all_contracts(here: Path) -> Non
 
 def test_before_the_first_approval_every_command_says_approve_and_approve_lists_what_is_the_user_s(here: Path) -> None:
     (here / "policy.yaml").write_text(f"{SHARED}approvals: approvals.lock\nelsewhere: [other.v1.*]\n")
-    for command in (("lint",), ("explain", "t.Signup"), ("minimise", "--type", "t.Signup", "--destination", "eu-log")):
+    for command in (
+        ("lint",),
+        ("explain", "t.Signup"),
+        ("minimise", "--type", "t.Signup", "--destination", "eu-store"),
+    ):
         result = run(*command)
         assert (result.exit_code, "approvals.lock: is not there yet; `privacy-gateway approve`" in result.stderr) == (
             2,

@@ -23,7 +23,7 @@ from gateway.cli import main
 from tests.support import oversized_contracts
 from tests.support.contracts import POLICY, contract, proto
 
-GOOD = f"{POLICY}flows: {{t.M0: [eu-log]}}\napprovals: approvals.lock\n"
+GOOD = f"{POLICY}flows: {{t.M0: [eu-store]}}\napprovals: approvals.lock\n"
 SECONDS = 90
 """How long a command may take, on a busy machine too."""
 
@@ -187,7 +187,7 @@ def arguments(command: str, contracts: Path, policy: Path) -> list[str]:
         case "diff":
             return ["diff", str(policy), str(policy), "--contracts", str(contracts)]
         case "minimise":
-            return ["minimise", *sources, "--type", "t.M0", "--destination", "eu-log"]
+            return ["minimise", *sources, "--type", "t.M0", "--destination", "eu-store"]
         case "approve":
             return ["approve", "--yes", *sources]
         case "config":

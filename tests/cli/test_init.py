@@ -161,7 +161,7 @@ def test_what_names_tell_is_proposed_and_what_they_don_t_is_asked(here: Path) ->
     for question, asked in ASKED.items():
         assert [name for name in asked if not told[name].startswith(f"say {question}")] == []
     made = Compiler(load_contracts([here / "protos"]), load_policy(here / "policy.yaml"))
-    kept = {node.category for _, node in explain(made, "t.A", "message-log").walk() if node.kept}
+    kept = {node.category for _, node in explain(made, "t.A", "application-log").walk() if node.kept}
     assert kept == {Category.USER_ID, Category.WORK_EMAIL}
 
 

@@ -142,7 +142,7 @@ NOTHING: Final = "scope_logs { log_records { } }"
     ],
 )
 def test_a_slot_of_a_record_is_kept_or_stripped(text: str, inside: bool, outside: bool) -> None:
-    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
         assert minimised(log(text), destination) == (log(text) if kept else NOTHING)
 
 
@@ -175,7 +175,7 @@ def test_a_slot_of_a_record_is_kept_or_stripped(text: str, inside: bool, outside
     ],
 )
 def test_a_slot_around_records_is_kept_or_stripped(text: str, inside: bool, outside: bool) -> None:
-    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
         left = minimised(text, destination)
         assert left == text if kept else not any(word in left for word in ("anna", "acme", "user", "api"))
 
@@ -183,7 +183,7 @@ def test_a_slot_around_records_is_kept_or_stripped(text: str, inside: bool, outs
 PLANTED: Final = b"anna.secret@acme.example"
 
 
-@pytest.mark.parametrize("destination", ["eu-service", "eu-indirect", "us-log", "jp-service"])
+@pytest.mark.parametrize("destination", ["eu-service", "eu-indirect", "us-store", "jp-service"])
 def test_unknown_fields_are_gone_at_every_depth(destination: str) -> None:
     """In the item, its resource, its scope, its record, its attributes and their values."""
     odd = record(99, 2, PLANTED) + record(98, 0, b"\x05") + record(7, 5, b"anna")
@@ -278,7 +278,7 @@ def test_an_attribute_is_kept_by_its_key_and_its_value(
     text = {"record": log(pair), "resource": f"resource {{ {pair} }}", "scope": f"scope_logs {{ scope {{ {pair} }} }}"}[
         slot
     ]
-    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
         assert (minimised(text, destination) == " ".join(text.split())) is kept
 
 
@@ -365,7 +365,7 @@ def test_what_a_list_holds_is_judged_by_its_path(
         )
         return ResourceLogs(scope_logs=[ScopeLogs(log_records=[held])]).SerializeToString()
 
-    for destination, left in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, left in (("eu-indirect", inside), ("us-store", outside)):
         for _ in range(2):
             assert release_of(engine(destination), logs(sent)).payload == logs(left)
 
@@ -427,7 +427,7 @@ def test_lists_nest_as_deep_as_protobuf_does(part: str) -> None:
     raw = ResourceLogs(
         scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values({"service": value}))])]
     ).SerializeToString()
-    assert b"v1" not in release_of(engine("us-log"), raw).payload
+    assert b"v1" not in release_of(engine("us-store"), raw).payload
 
 
 @pytest.mark.parametrize("path", ["service", "http", "none"])
@@ -473,7 +473,7 @@ def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() ->
             for domains in (["acme.example"], [], ["acme.example"], ["b.example"])
         ),
     ]
-    assert [b"anna" in release_of(engine("us-log"), raw, one).payload for one in facts * 2] == [
+    assert [b"anna" in release_of(engine("us-store"), raw, one).payload for one in facts * 2] == [
         True,
         True,
         False,
@@ -596,7 +596,7 @@ def test_a_property_is_kept_by_its_event_its_key_and_its_value(
     key: str, value: str, inside: bool, outside: bool
 ) -> None:
     text = f'name: "video.exported" {entry(key, value)}'
-    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
         assert minimised(text, destination, EVENT) == (" ".join(text.split()) if kept else 'name: "video.exported"')
 
 
@@ -609,7 +609,7 @@ def test_what_is_remembered_of_one_event_is_not_another_s() -> None:
     )
     for name, value, kept in rows * 2:
         text = f'name: "{name}" {entry("codec", value)}'
-        assert (minimised(text, "us-log", EVENT) == " ".join(text.split())) is kept
+        assert (minimised(text, "us-store", EVENT) == " ".join(text.split())) is kept
 
 
 @pytest.mark.parametrize(
@@ -634,7 +634,7 @@ def test_of_duplicate_properties_the_ones_that_pass_stay() -> None:
         record(4, 2, record(1, 2, b"codec") + record(2, 2, record(1, 2, value)))
         for value in (b"h264", b"hevc", b"anna")
     )
-    left = held.FromString(release_of(engine("us-log", EVENT), raw).payload)
+    left = held.FromString(release_of(engine("us-store", EVENT), raw).payload)
     assert left.properties["codec"].string_value == "hevc"  # type: ignore[attr-defined]
 
 
@@ -651,7 +651,7 @@ def test_odd_entries_are_put_in_order() -> None:
         key + value + record(1, 2, PLANTED),
     )
     payload = release_of(
-        engine("us-log", EVENT), record(2, 2, b"video.exported") + b"".join(record(4, 2, one) for one in entries)
+        engine("us-store", EVENT), record(2, 2, b"video.exported") + b"".join(record(4, 2, one) for one in entries)
     ).payload
     assert b"anna" not in payload
     assert payload == record(2, 2, b"video.exported") + record(4, 2, key + record(2, 2, record(1, 2, b"h264"))) * 3

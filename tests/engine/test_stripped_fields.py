@@ -35,7 +35,7 @@ ENTRY: Final = field(1, b"key") + field(2, INNER)
 
 @pytest.fixture(scope="module")
 def minimiser() -> ReferenceEngine:
-    return ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-log"), counter=TotalCounter())
+    return ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-store"), counter=TotalCounter())
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ CATEGORIES: Final = Categories(COMPILER.contract, COMPILER.classifications)
 
 
 def sampling() -> ReferenceEngine:
-    return ReferenceEngine(COMPILER.plan("t.Outer", "eu-log"), counter=CategorySampler(CATEGORIES.numbers))
+    return ReferenceEngine(COMPILER.plan("t.Outer", "eu-store"), counter=CategorySampler(CATEGORIES.numbers))
 
 
 def lost(minimiser: ReferenceEngine, raw: bytes) -> Mapping[Category, int]:
@@ -132,6 +132,8 @@ def test_a_place_has_its_fields_category(at: FieldPath, expected: Category) -> N
 
 
 def test_without_counting_nothing_is_counted() -> None:
-    verdict = decide_one(ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-log"), MAX_ITEM_BYTES), LOST, UNKNOWN_FACTS)
+    verdict = decide_one(
+        ReferenceEngine(compiler(BODY).plan("t.Outer", "eu-store"), MAX_ITEM_BYTES), LOST, UNKNOWN_FACTS
+    )
     assert isinstance(verdict, Release)
     assert verdict.unplanned == 0

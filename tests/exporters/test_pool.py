@@ -34,8 +34,8 @@ HEAD: Final = """\
 version: 1
 controller: C
 user_id: {pattern: "usr_[a-z]{1,8}"}
-flows: {otlp/logs: [to]}
-hosts: {US: [acme.zendesk.com, 10.0.0.1]}
+flows: {kannelle.privacy.v1.AnalyticsService/*: [to]}
+hosts: {US: [acme.zendesk.com, 10.0.0.1], FR: [logs.acme.example]}
 destinations:
   to:
     recipient: vendor
@@ -53,7 +53,9 @@ def of(pool: ExporterPool, policy: Policy) -> Mapping[str, Exporter]:
 
 
 def policy(exporter: str) -> Policy:
-    return parse(f"{HEAD}    exporter: {exporter}\n").policy
+    """A policy with this exporter; one of OTLP takes a log, which stands in the EU."""
+    head = HEAD.replace("kannelle.privacy.v1.AnalyticsService/*", "otlp/logs").replace("region: US", "region: FR")
+    return parse(f"{head if 'kind: otlp' in exporter else HEAD}    exporter: {exporter}\n").policy
 
 
 SEGMENT: Final = (
@@ -251,7 +253,7 @@ async def test_two_names_of_one_file_are_one_file(tmp_path: Path, secrets: None)
 OTHER: Final = contract(proto("message Other { string op = 1 @OPERATIONAL; }"))
 
 TRUSTING: Final = (
-    "{kind: otlp, endpoint: 'https://acme.zendesk.com:4317', ca: 'CA'}",
+    "{kind: otlp, endpoint: 'https://logs.acme.example:4317', ca: 'CA'}",
     "{kind: webhook, endpoint: 'https://acme.zendesk.com/in', secret: {env: SIGNING}, ca: 'CA'}",
 )
 
@@ -277,7 +279,7 @@ async def test_who_trusts_other_certificates_is_another_exporter(make: Make, exp
 DRAWING: Final = {
     "{kind: jsonl}": True,
     "{kind: webhook, endpoint: 'https://acme.zendesk.com/in', secret: {env: SIGNING}}": True,
-    "{kind: otlp, endpoint: 'https://acme.zendesk.com:4317'}": False,
+    "{kind: otlp, endpoint: 'https://logs.acme.example:4317'}": False,
     "{kind: 'null'}": False,
 }
 

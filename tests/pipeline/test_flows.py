@@ -22,7 +22,7 @@ message Unsent { string id = 1 @USER_ID; }
 """
 FLOWS: Final = (
     "{t.Seen: [eu-service, us-vendor], "
-    f"{V1}AnalyticsService/*: [eu-log], {V1}AnalyticsService/TrackEvent: [us-log], "
+    f"{V1}AnalyticsService/*: [eu-log], {V1}AnalyticsService/TrackEvent: [us-store], "
     f"{V1}SupportService/SendMessage: [eu-log], {V1}AccessEntry: [eu-log], otlp/logs: [eu-log]}}"
 )
 PLAN: Final = "tracking_plan:\n  video.exported: {properties: {codec: {one_of: [h264]}}}\n"
@@ -43,7 +43,7 @@ EVENT: Final = field(2, b"video.exported")
 @pytest.mark.parametrize(
     ("service", "method", "expected"),
     [
-        ("AnalyticsService", "TrackEvent", ["us-log"]),
+        ("AnalyticsService", "TrackEvent", ["us-store"]),
         ("AnalyticsService", "TrackEvents", ["eu-log"]),
         ("AnalyticsService", "AnythingElse", ["eu-log"]),
         ("SupportService", "SendMessage", ["eu-log"]),

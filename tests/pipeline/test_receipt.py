@@ -171,7 +171,7 @@ def test_what_the_contract_does_not_name_is_one_line_a_message(text: str, more: 
 
 
 def test_outside_the_eu_each_field_says_why() -> None:
-    assert lines("name: 'Jean' part {code: 'a'} at {seconds: 5} noted {key: 'a' value: 'b'}", "us-log") == {
+    assert lines("name: 'Jean' part {code: 'a'} at {seconds: 5} noted {key: 'a' value: 'b'}", "us-store") == {
         ("name", "strip", "CATEGORY_NOT_ALLOWED", 1),
         ("part.code", "strip", "NOT_CLOSED", 1),
         ("at", "strip", "OUT_OF_RANGE", 1),
@@ -241,7 +241,7 @@ def test_what_only_the_projection_can_read_is_told_from_the_release() -> None:
 
 def test_of_two_in_a_oneof_the_one_that_left_is_kept() -> None:
     made = compiler("message A { oneof o { string a = 1 @OPERATIONAL; string b = 2; } }")
-    assert ("a", "keep", "", 1) in plain(told(made, "t.A", "eu-log", b"\x0a\x01x\x12\x01y"))
+    assert ("a", "keep", "", 1) in plain(told(made, "t.A", "eu-store", b"\x0a\x01x\x12\x01y"))
 
 
 # ── Hostile ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -392,7 +392,7 @@ def test_no_value_is_in_it(names: list[str]) -> None:
         "t.Item",
         f"{text} codes: '{PLANTED}' noted {{key: '{PLANTED}' value: '{PLANTED}'}} part {{code: '{PLANTED}'}}",
     )
-    for destination in ("eu-store", "us-log"):
+    for destination in ("eu-store", "us-store"):
         assert b"jean" not in msgspec.json.encode(
             told(MADE, "t.Item", destination, raw + b"\xfa\x3f\x04jean", Facts(NOW_SECONDS * 10**9))
         )

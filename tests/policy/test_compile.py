@@ -14,7 +14,8 @@ import pytest
 from gateway.contracts.load import default_path, load
 from gateway.errors import BadContract, BadPolicy
 from gateway.plan import VERSION, Plan
-from gateway.policy.compile import EVENT_TYPE, ITEM_TYPE_BY_SERVICE, Compiler
+from gateway.policy.compile import Compiler
+from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE
 from gateway.policy.load import PolicyFile, parse
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -35,6 +36,7 @@ def test_all_flows_of_the_default_policy_compile() -> None:
         ("kannelle.privacy.v1.SupportMessage", "support"),
         ("kannelle.privacy.v1.SupportMessage", "support-archive"),
         ("kannelle.crm.v1.Contact", "crm"),
+        ("kannelle.crm.v1.Subscription", "billing"),
         ("kannelle.video.v1.VideoExported", "activity-log"),
         ("kannelle.privacy.v1.AccessEntry", "access-log"),
         ("opentelemetry.proto.logs.v1.ResourceLogs", "application-log"),
@@ -103,11 +105,11 @@ def test_a_plan_of_what_is_not_known_is_a_key_error(type_: str, destination: str
 
 def test_a_plan_is_the_same_each_time_it_is_asked_for() -> None:
     made = compiler(BODY)
-    assert made.plan("t.M", "eu-log") is made.plan("t.M", "eu-log")
+    assert made.plan("t.M", "eu-store") is made.plan("t.M", "eu-store")
     assert (
-        made.plan("t.M", "eu-log").digest
-        == compiler(BODY).plan("t.M", "eu-log").digest
-        != made.plan("t.M", "eu-store").digest
+        made.plan("t.M", "eu-store").digest
+        == compiler(BODY).plan("t.M", "eu-store").digest
+        != made.plan("t.M", "eu-service").digest
     )
 
 
@@ -130,13 +132,13 @@ def test_what_is_no_plan_is_not_read(data: bytes) -> None:
 
 
 def test_a_plan_of_another_version_is_not_read() -> None:
-    plan = msgspec.structs.replace(compiler(BODY).plan("t.M", "eu-log"), version=VERSION + 1)
+    plan = msgspec.structs.replace(compiler(BODY).plan("t.M", "eu-store"), version=VERSION + 1)
     with pytest.raises(msgspec.ValidationError, match="plan version 2, expected 1"):
         Plan.load(plan.dump())
 
 
 def test_a_plan_holds_no_word_of_what_is_stripped() -> None:
-    plan = compiler("message M { string secret_name = 1 @CREDENTIAL; string a = 2 @NAME; }").plan("t.M", "eu-log")
+    plan = compiler("message M { string secret_name = 1 @CREDENTIAL; string a = 2 @NAME; }").plan("t.M", "eu-store")
     assert b"secret_name" not in plan.dump()
 
 
@@ -177,7 +179,7 @@ def test_a_ceiling_is_above_what_a_destination_asks_for() -> None:
 def test_the_overlay_classifies_fields_of_contracts_that_cannot_be_annotated() -> None:
     body = "message M { string a = 1; map<string, string> b = 2; }"
     more = "classifications: {t.M.a: {category: USER_ID}, t.M.b: {category: NAME, map_key: OPERATIONAL}}\n"
-    assert [field.name for field in compiler(body, more).plan("t.M", "eu-log").messages[0].fields] == ["a", "b"]
+    assert [field.name for field in compiler(body, more).plan("t.M", "eu-store").messages[0].fields] == ["a", "b"]
 
 
 def test_approvals_are_found_beside_the_policy(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_approvals_are_found_beside_the_policy(tmp_path: Path) -> None:
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
     made = Compiler(contract(proto(BODY)), file)
     assert made.approvals == tmp_path / "a.lock"
-    assert [field.name for field in made.plan("t.M", "eu-log").messages[0].fields] == ["a"]
+    assert [field.name for field in made.plan("t.M", "eu-store").messages[0].fields] == ["a"]
     (tmp_path / "a.lock").unlink()
     with pytest.raises(BadPolicy, match=r"a\.lock: is not there yet"):
         Compiler(contract(proto(BODY)), file)

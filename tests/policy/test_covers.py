@@ -335,7 +335,7 @@ def test_who_reads_an_answer_is_part_of_the_proof() -> None:
     made = Compiler(contract(proto(MASKED)), policy())
     all_of_it, less = (
         made.plan_for("t.GetItemRequest", made.terms("eu-store"), reader=made.terms(name))
-        for name in ("eu-log", "eu-indirect")
+        for name in ("eu-store", "eu-indirect")
     )
     assert covers(all_of_it, less)
     assert not covers(less, all_of_it)

@@ -32,7 +32,8 @@ def made(flows: str = "{}", more: str = "", elsewhere: str = "") -> Compiler:
 
 
 def errors(held: Compiler) -> list[tuple[str, str]]:
-    return [(one.code, one.place) for one in lint(held) if one.severity == "error"]
+    """What is wrong with names. Destinations that nothing feeds are no part of it."""
+    return [(one.code, one.place) for one in lint(held) if one.severity == "error" and one.code != "unfed"]
 
 
 # What the policy lists, what a flow names; whether `lint` finds fault.

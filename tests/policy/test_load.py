@@ -53,6 +53,9 @@ destinations:
 flows:
   acme.v1.Contact: [crm]
 """
+LOGS = """\
+  logs: {recipient: store, region: FR, purpose: essential.service.security, legal_basis: CONTRACT, allow: [USER_ID], retention: 1d}
+"""
 AFTER = BASE.count("\n") + 1
 """The line after the base."""
 
@@ -148,7 +151,7 @@ def test_a_policy_is_read() -> None:
     ],
 )
 def test_an_exporter_is_read_by_its_kind(exporter: str, expected: object) -> None:
-    logs = with_exporter(exporter).replace("acme.v1.Contact:", "otlp/logs:")
+    logs = with_exporter(exporter).replace("acme.v1.Contact:", "otlp/logs:").replace("[USER_ID, NAME]", "[USER_ID]")
     assert parse(logs).policy.destinations["crm"].exporter == expected
 
 
@@ -180,7 +183,7 @@ def test_a_property_says_its_type_or_lets_it_be_told(held: str, expected: Proper
 
 def test_the_rest_of_the_outline_is_read() -> None:
     policy = parse(
-        f"""{BASE}  otlp/logs: [crm]
+        f"""{BASE.replace("flows:", f"{LOGS}flows:")}  otlp/logs: [logs]
   acme.v1.Contacts/*: [crm]
   acme.v1.Contacts/Get: [crm]
 approvals: approvals.lock

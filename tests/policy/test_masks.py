@@ -126,9 +126,19 @@ def test_a_plan_with_masks_is_data() -> None:
 @pytest.mark.parametrize(
     ("type", "destination", "field", "words"),
     [
-        ("t.R", "eu-log", "update_mask", "the paths to what may leave of t.Pair; one of which none is left is refused"),
-        ("t.Odd", "eu-log", "update_mask", "without paths only: the contract doesn't tell which message it speaks of"),
-        ("t.Shut", "eu-log", "changed", "without paths only: nothing of t.Pair may leave"),
+        (
+            "t.R",
+            "eu-store",
+            "update_mask",
+            "the paths to what may leave of t.Pair; one of which none is left is refused",
+        ),
+        (
+            "t.Odd",
+            "eu-store",
+            "update_mask",
+            "without paths only: the contract doesn't tell which message it speaks of",
+        ),
+        ("t.Shut", "eu-store", "changed", "without paths only: nothing of t.Pair may leave"),
     ],
 )
 def test_explain_says_what_becomes_of_a_mask(type: str, destination: str, field: str, words: str) -> None:
@@ -145,12 +155,12 @@ def test_who_gets_the_answer_decides_what_may_be_asked_for() -> None:
     }
     named = {reader: [field.name for field in plan.targets[0].fields] for reader, plan in plans.items()}
     assert named == {"eu-indirect": ["n"], "eu-service": ["name", "n"]}
-    assert made.plan_for("t.A", made.terms("eu-log"), reader=made.terms("eu-service")) is made.plan("t.A", "eu-log")
+    assert made.plan_for("t.A", made.terms("eu-store"), reader=made.terms("eu-service")) is made.plan("t.A", "eu-store")
 
 
 def test_that_paths_go_with_a_field_is_no_change_of_its_own() -> None:
     old, new = (
-        compiler(BODY.replace("string bare = 11", f"string bare = 11 {label}"), flows="{t.R: [eu-log]}")
+        compiler(BODY.replace("string bare = 11", f"string bare = 11 {label}"), flows="{t.R: [eu-store]}")
         for label in ("", "@NAME")
     )
     assert [change.field for change in diff(old, new).changes] == ["t.Pair.bare"]

@@ -51,7 +51,7 @@ def test_a_message_needs_no_category_and_one_that_it_has_is_a_further_condition(
         "x = 1 @USER_ID; }"
     )
     assert kept(plan(body)) == ["a", "b", "d"]
-    assert kept(plan(body, "us-log")) == ["a"]
+    assert kept(plan(body, "us-store")) == ["a"]
 
 
 def test_a_message_of_which_nothing_is_kept_is_dropped_however_deep_it_goes() -> None:

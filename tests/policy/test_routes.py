@@ -409,7 +409,6 @@ def test_a_destinations_metadata_is_looked_at() -> None:
         ("destination: eu-service, callers: {a: {region: FR, allow: []}, b: {region: SE, allow: []}}", ""),
         ("destination: eu-log", "eu-log is a log, and only a service's calls may be in shadow"),
         ("destination: eu-store", "eu-store is a store, and only a service's calls may be in shadow"),
-        ("destination: us-log", "us-log is a log, and only a service's calls may be in shadow"),
         ("destination: us-service", "us-service is outside the EU"),
         ("destination: jp-service", "jp-service is outside the EU"),
         ("callers: {a: {region: FR, allow: []}, b: {region: US, allow: []}}", "a caller is outside the EU"),

@@ -28,16 +28,16 @@ from tests.support.fake_delivery import FakeDelivery
 from tests.support.requests import LOGS, PROFILES, field, logs_request, nested
 from tests.support.running_gateway import RunningGateway, run_gateway
 
-ABROAD: Final = """
+LOGS_OF_A_VENDOR: Final = """
 version: 1
 controller: Check it Out S.A.S.
 user_id: {pattern: "usr_[A-Za-z0-9]{1,32}"}
 ceilings:
-  US: [USER_ID, WORK_EMAIL, OPERATIONAL]
+  FR: [USER_ID, WORK_EMAIL, OPERATIONAL]
 destinations:
   vendor:
     recipient: vendor
-    region: US
+    region: FR
     purpose: analytics
     legal_basis: CONTRACT
     allow: [USER_ID, WORK_EMAIL, OPERATIONAL]
@@ -49,11 +49,7 @@ otlp:
 """
 
 
-ALL_SIGNALS: Final = (
-    ABROAD.replace("  US:", "  FR:")
-    .replace("region: US", "region: FR")
-    .replace("otlp/logs: [vendor]", "otlp/traces: [vendor]\n  otlp/metrics: [vendor]")
-)
+ALL_SIGNALS: Final = LOGS_OF_A_VENDOR.replace("otlp/logs: [vendor]", "otlp/traces: [vendor]\n  otlp/metrics: [vendor]")
 
 
 class Watching(OTLPLogExporter):
@@ -229,7 +225,7 @@ async def test_profiles_are_refused_with_a_clear_text(tmp_path: Path) -> None:
 async def test_a_withheld_record_counts_as_accepted(tmp_path: Path) -> None:
     emails = (b"ana@gmail.com", b"ana@acme.example")
     request = b"".join(with_attribute("user.email", field(1, email)) for email in emails)
-    async with run_gateway(tmp_path, gate := FakeDelivery(), policy=ABROAD) as gateway:
+    async with run_gateway(tmp_path, gate := FakeDelivery(), policy=LOGS_OF_A_VENDOR) as gateway:
         assert await exported(gateway, request) == ExportLogsServiceResponse()
     assert [attributes(taken(release)) for release in gate.releases] == [{"user.email": "ana@acme.example"}]
 

@@ -43,7 +43,8 @@ EU_CATEGORIES: Final = (
     "USER_ID, WORK_EMAIL, OPERATIONAL, NAME, PHONE, DEVICE, ORGANISATION, USAGE, CONTENT, FREE_TEXT, PAYMENT"
 )
 US_CATEGORIES: Final = "USER_ID, WORK_EMAIL, OPERATIONAL"
-RECIPIENTS: Final = ("log", "service", "store", "vendor")
+RECIPIENTS: Final = ("service", "store", "vendor")
+"""The kinds that the policy has inside the EU and outside; a log, which is never outside, it has inside alone."""
 
 
 def _destination(name: str, recipient: str, region: str, allow: str) -> str:
@@ -66,10 +67,16 @@ destinations:
 """
     + "".join(_destination(f"eu-{recipient}", recipient, "FR", EU_CATEGORIES) for recipient in RECIPIENTS)
     + "".join(_destination(f"us-{recipient}", recipient, "US", US_CATEGORIES) for recipient in RECIPIENTS)
-    + _destination("eu-indirect", "log", "FR", US_CATEGORIES)
+    + "".join(_destination(name, "log", "FR", US_CATEGORIES) for name in ("eu-log", "eu-indirect"))
     + _destination("jp-service", "service", "JP", "OPERATIONAL")
 )
 """A policy with each recipient inside the EU and outside; `flows` and what else a test needs come after it."""
+
+DESTINATIONS: Final = ", ".join(re.findall(r"(?m)^  (\S+): \{recipient", POLICY))
+"""All of its destinations."""
+
+FED: Final = f"flows: {{other.v1.Fed: [{DESTINATIONS}]}}\nelsewhere: [other.v1.*]\n"
+"""After `POLICY`: each destination is fed, by what another contract has."""
 
 
 def policy(more: str = "", flows: str = "{}") -> PolicyFile:

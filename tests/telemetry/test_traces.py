@@ -292,7 +292,7 @@ async def test_without_a_ratio_there_are_none(tmp_path: Path) -> None:
 
 def test_without_their_flow_the_gateway_does_not_start() -> None:
     file, contract = load_sources(Config())
-    without = policy(flows="{kannelle.privacy.v1.SupportService/*: [eu-log]}")
+    without = policy(flows="{kannelle.privacy.v1.SupportService/*: [eu-store]}")
     config = Config(telemetry=Telemetry(traces=Traces(ratio=0.1)))
     with pytest.raises(BadConfig, match=r"telemetry\.traces\.ratio: needs the flow otlp/traces"):
         compile_all(config, without, contract)

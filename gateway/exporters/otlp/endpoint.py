@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.errors import BadConfig
 from gateway.exporters.ca_certificates import read_ca
-from gateway.policy.residency import is_loopback
+from gateway.policy.endpoints import is_loopback
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", "kannelle-privacy-gateway"),

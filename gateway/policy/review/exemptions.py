@@ -12,10 +12,11 @@ import msgspec
 from gateway.detectors.personal_names import is_personal_name
 from gateway.model import Category, Detector, FieldPrivacy
 from gateway.otlp.signals import BY_ITEM
-from gateway.policy.compile import EVENT_TYPE, Compiler
+from gateway.policy.compile import Compiler
 from gateway.policy.document import Classification, Metadata
 from gateway.policy.fields import classified_parts
 from gateway.policy.flow_targets import flow_targets, metadata_sections
+from gateway.policy.item_types import EVENT_TYPE
 from gateway.policy.review.bare_values import lets_bare_values_pass
 from gateway.policy.rules import RecipientTerms, rule_for
 from gateway.policy.value_rules import KIND_BY_TYPE

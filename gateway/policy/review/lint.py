@@ -11,7 +11,6 @@ from typing import Final
 from gateway.detectors.mail_domains import is_personal_domain
 from gateway.errors import BadContract
 from gateway.model import NEVER, Category, FieldPrivacy
-from gateway.otlp.signals import BY_ITEM
 from gateway.policy import elsewhere, personal_domains
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode
@@ -24,7 +23,6 @@ from gateway.policy.review.listed_values import flagged_values, prohibited_texts
 from gateway.policy.review.names import personal_words, prohibited_words
 from gateway.policy.review.open_values import open_values
 from gateway.policy.review.semantics import semantic_changes
-from gateway.policy.wording import shortlist
 
 
 def lint(compiler: Compiler) -> tuple[Finding, ...]:
@@ -70,23 +68,6 @@ def ambiguous_subjects(compiler: Compiler) -> Iterator[Finding]:
             yield Finding(Severity.ERROR, "ambiguous-subject", item, str(error).removeprefix(f"{item}: "))
 
 
-def wildcards(compiler: Compiler) -> Iterator[Finding]:
-    """Attribute prefixes while a signal leaves the EU: there they count for nothing."""
-    outside = {
-        destination: item
-        for item, destination in flow_targets(compiler)
-        if item in BY_ITEM and compiler.terms(destination).outside_eu
-    }
-    signals = dict.fromkeys(BY_ITEM[item].flow for item in outside.values())
-    for key in compiler.policy.otlp.attributes:
-        if outside and key.endswith(".*"):
-            text = (
-                f"{', '.join(signals)} leads outside the EU ({shortlist(outside)}), where a wildcard counts for nothing: "
-                "list the exact keys"
-            )
-            yield finding_at(Severity.ERROR, "wildcard-outside", ("otlp", "attributes", key), text)
-
-
 def empty_flows(compiler: Compiler) -> Iterator[Finding]:
     """Flows of which nothing arrives."""
     for flow, destinations in compiler.flows.items():
@@ -105,6 +86,16 @@ def absent_types(compiler: Compiler) -> Iterator[Finding]:
                 f"{elsewhere.LIST_UNDER_ELSEWHERE}"
             )
             yield finding_at(Severity.ERROR, "not-here", one.keys, text)
+
+
+def unfed_destinations(compiler: Compiler) -> Iterator[Finding]:
+    """Destinations to which no flow and no route leads: who receives nothing need not be named."""
+    policy = compiler.full_policy
+    fed = {name for names in policy.flows.values() for name in names} | {route.destination for route in policy.routes}
+    for name in policy.destinations:
+        if name not in fed:
+            text = "nothing feeds it: no flow and no route leads to it; name it in one, or take it out"
+            yield finding_at(Severity.ERROR, "unfed", ("destinations", name), text)
 
 
 def unused_routes(compiler: Compiler) -> Iterator[Finding]:
@@ -190,12 +181,12 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     flagged_values,
     prohibited_values,
     prohibited_texts,
-    wildcards,
     unfit_labels,
     redacted_operational,
     open_values,
     empty_flows,
     absent_types,
+    unfed_destinations,
     unbounded_integers,
     unused_routes,
     mail_domains,

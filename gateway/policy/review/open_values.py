@@ -78,11 +78,5 @@ def _kinds(compiler: Compiler) -> Mapping[str, str]:
 
 
 def _is_open(node: Node, compiler: Compiler, kinds: Mapping[str, str]) -> bool:
-    """Of an attribute, whose kind shows late, truth values leave all the same."""
-    key = node.key.removeprefix("otlp.attributes.")
-    if key != node.key:
-        held = compiler.policy.otlp.privacy(key)
-        closed = held.pattern or held.one_of or held.bounded or key.endswith(".*")
-        return held.category is Category.OPERATIONAL and not closed
     ours = node.key in compiler.classifications or node.key in kinds
     return ours and node.reason is FieldReason.NOT_CLOSED

@@ -145,10 +145,10 @@ class FirstPolicy(msgspec.Struct, frozen=True):
 
 def first_policy(contract: Contract, controller: str = "") -> FirstPolicy:
     """The policy for a contract. Raises BadContract if the contract classifies a field in a way that can't hold."""
-    base = _base(controller)
-    made = Compiler(contract, parse(f"{base}{OTLP}"))
+    made = Compiler(contract, parse(f"{_base(controller, has_messages=True)}{OTLP}"))
     made.plans()  # those of signals count too
     obstacles = {name: _obstacle(made, name) for name in _items(contract)}
+    base = _base(controller, has_messages=not all(obstacles.values()))
     bare = tuple(_unclassified(contract))
     return FirstPolicy(
         "".join((base, *_flows(obstacles), OTLP, *_listed(bare), *_routes(contract))),
@@ -158,15 +158,22 @@ def first_policy(contract: Contract, controller: str = "") -> FirstPolicy:
     )
 
 
-def _base(controller: str) -> str:
-    """All that doesn't depend on contracts, up to the flows."""
+def _base(controller: str, *, has_messages: bool) -> str:
+    """All up to the flows. The messages' destination is a comment where there are none: nothing would feed it."""
     # In quotes, as JSON has it, which YAML reads.
     head = HEADER.format(controller=json.dumps(controller or UNKNOWN_CONTROLLER, ensure_ascii=False))
     named = (
         DESTINATION.format(name=name, about=f"{about[0].upper()}{about[1:]}.", allow=allow, retention=retention)
         for name, about, allow, retention in DESTINATIONS
     )
-    return "".join((head, *named, FLOWS))
+    *others, of_messages = named
+    return "".join((head, *others, of_messages if has_messages else _commented(of_messages), FLOWS))
+
+
+def _commented(destination: str) -> str:
+    """A destination as a comment, to be taken in when something is led to it."""
+    about, *lines = destination.splitlines(keepends=True)
+    return "".join((about, *(f"  # {line[2:]}" for line in lines)))
 
 
 def _own_types(contract: Contract) -> Iterator[Descriptor]:

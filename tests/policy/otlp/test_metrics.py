@@ -26,7 +26,7 @@ otlp:
 """
 MADE: Final = compiler("message M {}", MORE)
 ENGINES: Final = {
-    name: ReferenceEngine(MADE.plan(METRICS.item, name)) for name in ("eu-indirect", "eu-service", "us-log")
+    name: ReferenceEngine(MADE.plan(METRICS.item, name)) for name in ("eu-indirect", "eu-service", "us-store")
 }
 TIME: Final = NOW_SECONDS * 10**9
 
@@ -125,7 +125,7 @@ def test_inside_the_eu_all_of_a_data_point_stays_but_what_its_attributes_rules_s
 @pytest.mark.parametrize("kind", POINTS)
 def test_outside_the_eu_nothing_that_was_measured_leaves(kind: str) -> None:
     """Times near receipt and attributes that are closed do."""
-    got = getattr(left(metric(**{kind: POINTS[kind]}), "us-log"), kind)
+    got = getattr(left(metric(**{kind: POINTS[kind]}), "us-store"), kind)
     kept = {field.name for point in got.data_points for field, _ in point.ListFields()}
     assert kept - {"exemplars", "positive", "negative", "quantile_values"} == {
         "start_time_unix_nano",
@@ -162,7 +162,7 @@ def test_outside_the_eu_nothing_that_was_measured_leaves(kind: str) -> None:
     ids=str,
 )
 def test_a_slot_of_a_stream_is_kept_or_stripped(sent: Metric, inside: bool, outside: bool) -> None:
-    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
         assert left(sent, destination) == (sent if kept else metric())
 
 

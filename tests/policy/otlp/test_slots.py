@@ -307,7 +307,7 @@ def test_the_rule_of_a_slot(slot: str, inside: object, outside: object) -> None:
 def test_without_a_tracking_plan_no_event_outside_the_eu_has_a_name() -> None:
     made = compiler("message M {}")
     assert (
-        slots.field_rules(made.policy, made.terms("us-log"))["opentelemetry.proto.logs.v1.LogRecord.event_name"]
+        slots.field_rules(made.policy, made.terms("us-store"))["opentelemetry.proto.logs.v1.LogRecord.event_name"]
         is FieldReason.NOT_CLOSED
     )
 

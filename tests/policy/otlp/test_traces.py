@@ -30,7 +30,8 @@ otlp:
 """
 MADE: Final = compiler("message M {}", MORE)
 ENGINES: Final = {
-    name: ReferenceEngine(MADE.plan(TRACES.item, name)) for name in ("eu-indirect", "eu-service", "us-log", "us-vendor")
+    name: ReferenceEngine(MADE.plan(TRACES.item, name))
+    for name in ("eu-indirect", "eu-service", "us-store", "us-vendor")
 }
 TIME: Final = NOW_SECONDS * 10**9
 DAY: Final = 86_400 * 10**9
@@ -91,7 +92,7 @@ def text(key: str, value: str) -> KeyValue:
     ],
 )
 def test_a_name_of_low_cardinality_stays_and_any_other_becomes_the_kind(name: str, inside: bool, outside: bool) -> None:
-    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
         assert left(Span(name=name, kind=SERVER), destination).name == (name if kept or not name else "SERVER")
 
 
@@ -115,7 +116,7 @@ def test_a_path_without_a_parameter_stays_if_it_is_the_span_s_route(
     name: str, attributes: list[KeyValue], kept: bool
 ) -> None:
     assert left(Span(name=name, kind=SERVER, attributes=attributes), "eu-indirect").name == (name if kept else "SERVER")
-    assert left(Span(name=name, kind=SERVER, attributes=attributes), "us-log").name == "SERVER"
+    assert left(Span(name=name, kind=SERVER, attributes=attributes), "us-store").name == "SERVER"
 
 
 DATABASE = [
@@ -160,7 +161,7 @@ TOPIC = [text("messaging.destination.name", "video.exports.requested")]
 def test_a_name_of_verbs_and_what_attributes_say_stays(name: str, attributes: list[KeyValue], kept: bool) -> None:
     span = Span(name=name, kind=SERVER, attributes=attributes)
     assert left(span, "eu-indirect").name == (name if kept else "SERVER")
-    assert left(span, "us-log").name == ("Anna" if name == "Anna" else "SERVER")
+    assert left(span, "us-store").name == ("Anna" if name == "Anna" else "SERVER")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_a_name_of_verbs_and_what_attributes_say_stays(name: str, attributes: li
 )
 def test_each_kind_has_its_name(kind: int, name: str) -> None:
     other = Span(kind=kind).SerializeToString()  # type: ignore[arg-type]
-    assert left(Span.FromString(Span(name="Anna Smith").SerializeToString() + other), "us-log").name == name
+    assert left(Span.FromString(Span(name="Anna Smith").SerializeToString() + other), "us-store").name == name
 
 
 def test_where_free_text_may_go_a_name_is_masked() -> None:
@@ -244,14 +245,14 @@ LINKS: Final = [
     ids=str,
 )
 def test_a_slot_is_kept_or_stripped(span: Span, nothing: Span, inside: bool, outside: bool) -> None:
-    for destination, kept in (("eu-indirect", inside), ("us-log", outside)):
+    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
         assert left(span, destination) == (span if kept else nothing)
 
 
 @pytest.mark.parametrize("message", ["ok", "no user anna@acme.example"])
 def test_a_status_keeps_its_code_and_its_text_only_where_free_text_may_go(message: str) -> None:
     span = Span(status={"message": message, "code": 2})  # type: ignore[arg-type]
-    for destination in ("eu-indirect", "us-log"):
+    for destination in ("eu-indirect", "us-store"):
         assert left(span, destination) == Span(status={"code": 2})  # type: ignore[arg-type]
     assert left(span, "eu-service").status.message == message.replace("anna@acme.example", "[EMAIL]")
 

@@ -63,7 +63,7 @@ message Old {
 }
 extend Old { optional string extra = 100 @NAME; }
 """
-FLOWS: Final = "{t.Item: [eu-log, us-vendor]}"
+FLOWS: Final = "{t.Item: [eu-store, us-vendor]}"
 OURS: Final = Compiler(contract(proto(BODY), proto(SECOND, head="")), policy(flows=FLOWS))
 
 
@@ -134,13 +134,13 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
 @pytest.mark.parametrize(
     ("destination", "path", "kept", "reason", "words"),
     [
-        ("eu-log", "id", True, None, "a user ID, matches usr_[A-Za-z0-9]{1,32}"),
-        ("eu-log", "name", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
+        ("eu-store", "id", True, None, "a user ID, matches usr_[A-Za-z0-9]{1,32}"),
+        ("eu-store", "name", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("us-vendor", "name", False, FieldReason.CATEGORY_NOT_ALLOWED, "NAME is not allowed here"),
-        ("eu-log", "bare", False, FieldReason.UNCLASSIFIED, "not classified"),
-        ("eu-log", "part", True, None, "what is in it decides"),
-        ("eu-log", "part.code", True, None, "one of a"),
-        ("eu-log", "part.size", True, None, "a number that is no phone, card or identity number"),
+        ("eu-store", "bare", False, FieldReason.UNCLASSIFIED, "not classified"),
+        ("eu-store", "part", True, None, "what is in it decides"),
+        ("eu-store", "part.code", True, None, "one of a"),
+        ("eu-store", "part.size", True, None, "a number that is no phone, card or identity number"),
         (
             "us-vendor",
             "part.size",
@@ -148,8 +148,8 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
             FieldReason.NOT_CLOSED,
             "not closed: outside the EU it needs one_of, a pattern, or min and max",
         ),
-        ("eu-log", "by_key[*]", True, None, "what is in it decides"),
-        ("eu-log", "by_key[*][key]", True, None, "a token, nothing personal in it"),
+        ("eu-store", "by_key[*]", True, None, "what is in it decides"),
+        ("eu-store", "by_key[*][key]", True, None, "a token, nothing personal in it"),
         (
             "us-vendor",
             "by_key[*]",
@@ -165,25 +165,31 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
             "not closed: outside the EU it needs one_of, a pattern, or min and max",
         ),
         (
-            "eu-log",
+            "eu-store",
             "plain[*]",
             False,
             FieldReason.MAP_KEY_NOT_ALLOWED,
             "its keys may not leave, and no entry without its key",
         ),
-        ("eu-log", "plain[*][key]", False, FieldReason.UNCLASSIFIED, "not classified"),
-        ("eu-log", "noted[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
-        ("eu-log", "payload", True, None, "its payload decides, by the payload's type"),
-        ("eu-log", "at", True, None, "a valid time"),
+        ("eu-store", "plain[*][key]", False, FieldReason.UNCLASSIFIED, "not classified"),
+        ("eu-store", "noted[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
+        ("eu-store", "payload", True, None, "its payload decides, by the payload's type"),
+        ("eu-store", "at", True, None, "a valid time"),
         ("us-vendor", "at", True, None, "a time within 7 days of receipt"),
-        ("eu-log", "shape", False, FieldReason.OPAQUE, "what is in it can't be judged, so it can't hold this category"),
-        ("eu-log", "hidden", False, FieldReason.NOTHING_ALLOWED, "nothing in it may leave"),
-        ("eu-log", "hidden.iban", False, FieldReason.CATEGORY_NOT_ALLOWED, "BANKING is not allowed here"),
-        ("eu-log", "secrets[*]", False, FieldReason.NOTHING_ALLOWED, "nothing in it may leave"),
-        ("eu-log", "kind", True, None, "a value that its enum lists"),
-        ("eu-log", "phones[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
+        (
+            "eu-store",
+            "shape",
+            False,
+            FieldReason.OPAQUE,
+            "what is in it can't be judged, so it can't hold this category",
+        ),
+        ("eu-store", "hidden", False, FieldReason.NOTHING_ALLOWED, "nothing in it may leave"),
+        ("eu-store", "hidden.iban", False, FieldReason.CATEGORY_NOT_ALLOWED, "BANKING is not allowed here"),
+        ("eu-store", "secrets[*]", False, FieldReason.NOTHING_ALLOWED, "nothing in it may leave"),
+        ("eu-store", "kind", True, None, "a value that its enum lists"),
+        ("eu-store", "phones[*]", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("eu-indirect", "shut", False, FieldReason.CATEGORY_NOT_ALLOWED, "CONTENT is not allowed here"),
-        ("eu-log", "left", True, None, "a token, nothing personal in it"),
+        ("eu-store", "left", True, None, "a token, nothing personal in it"),
     ],
 )
 def test_each_field_is_told_with_its_rule_or_its_reason(
@@ -194,7 +200,7 @@ def test_each_field_is_told_with_its_rule_or_its_reason(
 
 
 def test_a_type_is_told_once_and_referred_to_after() -> None:
-    told = dict(explain(OURS, "t.Item", "eu-log").walk())
+    told = dict(explain(OURS, "t.Item", "eu-store").walk())
     assert [path for path, node in told.items() if node.shown_above] == [
         "part.back",
         "parts[*]",
@@ -214,7 +220,7 @@ def test_a_message_that_is_shut_itself_tells_nothing_of_what_it_holds() -> None:
 
 
 def test_groups_and_extensions_are_told_under_their_names() -> None:
-    told = dict(explain(OURS, "u.Old", "eu-log").walk())
+    told = dict(explain(OURS, "u.Old", "eu-store").walk())
     assert list(told) == ["id", "box", "box.code", "[u.extra]"]
     assert told["[u.extra]"].key == "u.extra"
 
@@ -239,7 +245,7 @@ def test_a_wildcard_counts_inside_the_eu_only() -> None:
     )
     inside, outside = (
         {node.name: node for _, node in explain(made, "opentelemetry.proto.logs.v1.ResourceLogs", name).walk()}
-        for name in ("eu-log", "us-log")
+        for name in ("eu-store", "us-store")
     )
     assert (inside["service.*"].kept, outside["service.*"].reason) == (True, FieldReason.NOT_CLOSED)
     assert inside["user.id"].kept
@@ -251,12 +257,12 @@ def test_what_is_not_approved_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "a.lock").write_text("version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
     made = Compiler(contract(proto("message A { string id = 1 @USER_ID; string name = 2 @NAME; }")), file)
-    told = dict(explain(made, "t.A", "eu-log").walk())
+    told = dict(explain(made, "t.A", "eu-store").walk())
     assert told["id"].kept
     assert (told["name"].reason, told["name"].wording) == (FieldReason.UNCLASSIFIED, "NAME, which is not approved")
 
 
-@pytest.mark.parametrize(("item", "destination"), [("t.Nothing", "eu-log"), ("t.Item", "nowhere")])
+@pytest.mark.parametrize(("item", "destination"), [("t.Nothing", "eu-store"), ("t.Item", "nowhere")])
 def test_an_unknown_name_raises(item: str, destination: str) -> None:
     with pytest.raises(KeyError):
         explain(OURS, item, destination)
@@ -265,5 +271,5 @@ def test_an_unknown_name_raises(item: str, destination: str) -> None:
 def test_the_policy_s_own_mail_domains_are_told_beside_an_address() -> None:
     domains = "personal_domains: {add: [family.example], remove: [eclipso.de]}"
     made = compiler("message A { string mail = 1 @WORK_EMAIL; }", domains)
-    told = dict(explain(made, "t.A", "eu-log").walk())
+    told = dict(explain(made, "t.A", "eu-store").walk())
     assert told["mail"].wording == "a business address, of eclipso.de too, not of family.example"

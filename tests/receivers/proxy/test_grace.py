@@ -378,7 +378,7 @@ OF_ITEMS: Final[dict[str, tuple[str, bool]]] = {
     "less": (PLAIN.replace("allow: [USER_ID, OPERATIONAL, NAME]", "allow: [OPERATIONAL]"), True),
     "another destination": (emitting(FLOWS.replace("[one]", "[two]")), True),
     "one more": (emitting(FLOWS.replace("[one]", "[one, two]")), True),
-    "the flows are gone": (emitting("otlp/logs: [one]"), True),
+    "the flows are gone": (emitting("kannelle.privacy.v1.SupportService/*: [one]"), True),
     "nothing": (PLAIN, False),
     "another flow": (emitting(f"{FLOWS}, otlp/logs: [two]"), False),
     "another destination gets less": (PLAIN.replace("allow: [USER_ID, OPERATIONAL]}", "allow: [OPERATIONAL]}"), False),
