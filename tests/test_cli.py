@@ -118,6 +118,7 @@ def test_help_lists_every_command_in_one_line_each() -> None:
             "is a value, classified at the field that holds it; it can't be an item",
         ),
         (["explain", "zzz"], "no contract has a message type zzz; known: google.protobuf.Any, "),
+        (["explain", CONTACT, "--probe", "crn"], f"{CONTACT} has no field crn; `explain {CONTACT}` shows them"),
         (["explain", CONTACT, "--destination", "crn"], "destinations: there is no crn; did you mean crm?"),
         (["minimise", "--type", CONTACT, "--destination", "crn"], "destinations: there is no crn; did you mean crm?"),
         (["minimise", "--type", "Contact", "--destination", "crm"], f"did you mean {CONTACT}?"),

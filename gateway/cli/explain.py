@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from gateway.cli.explain_probes import print_probes
 from gateway.cli.options import example, found_sources, output
 from gateway.cli.output import COLOURS, console, print_json
 from gateway.cli.sources import find_destination, find_type, load_compiler
@@ -56,13 +57,16 @@ class DestinationRecord(msgspec.Struct, frozen=True):
 @click.command(epilog=example("explain kannelle.crm.v1.Contact --destination crm"))
 @click.argument("type_", metavar="TYPE")
 @click.option("--destination", "names", multiple=True, metavar="NAME", help="Only there; may be given several times.")
+@click.option("--probe", "probed", metavar="FIELD", help="Which invented names, numbers and addresses pass in it.")
 @found_sources
 @output
-def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], policy: Path | None, form: str) -> int:
+def explain(  # noqa: PLR0913, PLR0917 - as the options are
+    type_: str, names: tuple[str, ...], probed: str | None, contracts: tuple[Path, ...], policy: Path | None, form: str
+) -> int:
     """Show what of a message type is kept, where and why.
 
     TYPE is a message's full name, or a flow such as otlp/logs. Without --destination: the destinations that flows lead
-    it to, or all if none does.
+    it to, or all if none does. FIELD is a path or a key as it is shown, such as user.workspace.workspace_id.
     """
     made, file = load_compiler(contracts, policy)
     item = find_type(made, type_)
@@ -72,6 +76,8 @@ def explain(type_: str, names: tuple[str, ...], contracts: tuple[Path, ...], pol
         or list(made.policy.destinations)
     )
     views = {name: tell(made, item, name) for name in dict.fromkeys(chosen)}
+    if probed is not None:
+        return print_probes(item, probed, views, form)
     if form == "json":
         print_json(
             {"type": item, "destinations": [_destination_record(made, name, view) for name, view in views.items()]}

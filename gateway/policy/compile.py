@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -24,6 +24,7 @@ from gateway.policy.exporter_checks import reserved_key_problems, template_probl
 from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE
 from gateway.policy.load import PolicyFile
 from gateway.policy.method_table import MethodTable, build_method_table
+from gateway.policy.open_patterns import OpenPattern, open_patterns
 from gateway.policy.otlp import slots
 from gateway.policy.project import Projection
 from gateway.policy.projector import Projector
@@ -31,7 +32,7 @@ from gateway.policy.residency import ceiling_of
 from gateway.policy.rules import RecipientTerms, kind_of_message
 from gateway.policy.subject import subject_plan
 from gateway.policy.value_rules import property_rules
-from gateway.yamlfile import Keys
+from gateway.yamlfile import Keys, Problem
 
 MAX_FIELDS_COMPILED: Final = 2_000_000
 """Fields, and numbers of enums, of all plans of one policy together.
@@ -66,6 +67,7 @@ class Compiler:
         self._compiled_count = 0
         self._terms: dict[str, RecipientTerms] = {}
         self._plans: dict[tuple[str, RecipientTerms, RecipientTerms], Plan] = {}
+        self._closed: set[tuple[str, RecipientTerms, RecipientTerms]] = set()
         self._projectors: dict[RecipientTerms, Projector] = {}
 
     @cached_property
@@ -132,7 +134,7 @@ class Compiler:
         """The plan of a message type at a destination, in a flow or not.
 
         Raises KeyError if the contract or the policy doesn't know one of them, BadPolicy if a required field would be
-        stripped, BadContract for a type that counts as a scalar.
+        stripped or a pattern lets something personal leave the EU, BadContract for a type that counts as a scalar.
         """
         return self.plan_for(type, self.terms(destination))
 
@@ -148,9 +150,34 @@ class Compiler:
         return self._cached_plan(type, terms, reader, keys)
 
     def _cached_plan(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys) -> Plan:
+        plan = self._unchecked_plan(type, terms, reader, keys)
+        if terms.outside_eu and (type, terms, reader) not in self._closed:
+            self._file.origin.check(self._problems_of_pattern(found, terms, keys) for found in _open(plan, terms))
+            self._closed.add((type, terms, reader))
+        return plan
+
+    def _unchecked_plan(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys = ()) -> Plan:
         if (type, terms, reader) not in self._plans:
             self._plans[type, terms, reader] = self._compile(type, terms, reader, keys)
         return self._plans[type, terms, reader]
+
+    def open_patterns(self, type: str, destination: str) -> tuple[OpenPattern, ...]:
+        """The patterns of a type that let something personal pass to a destination outside the EU.
+
+        A plan with one does not compile. Raises KeyError, BadPolicy and BadContract as `plan` does of all else.
+        """
+        terms = self.terms(destination)
+        return tuple(_open(self._unchecked_plan(type, terms, terms), terms)) if terms.outside_eu else ()
+
+    def _problems_of_pattern(self, found: OpenPattern, terms: RecipientTerms, keys: Keys) -> Problem:
+        """At the policy's key; where a contract says the pattern, at what leads there."""
+        place = f"{terms.name}, in {terms.region}, {found.text}"
+        if len(found.keys) > 1:
+            return found.keys, f"at {place}"
+        (field,) = map(str, found.keys)
+        if field in self.policy.classifications:
+            return ("classifications", field), f"at {place}"
+        return keys or self._keys_of(terms), f"{field}: the pattern of its annotation, at {place}"
 
     @cached_property
     def method_table(self) -> MethodTable:
@@ -216,6 +243,7 @@ class Compiler:
             days,
             policy.user_id.without,
             *self._mail_domains,
+            policy.identifiers,
         )
 
     def projector(self, destination: str) -> Projector:
@@ -280,3 +308,7 @@ class Compiler:
         self.count_compiled(sum(len(target.fields) for target in projection.targets))
         messages, rules = tuple(projection.messages), tuple(projection.rules)
         return Plan(VERSION, type, terms.name, terms.is_vendor, messages, rules, anys, projection.targets, DIGEST)
+
+
+def _open(plan: Plan, terms: RecipientTerms) -> Iterator[OpenPattern]:
+    return open_patterns(plan, terms.identifiers)

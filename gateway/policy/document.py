@@ -292,6 +292,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `shape` names one wherever a `pattern` could stand; each is used.
     """
 
+    identifiers: tuple[PatternText, ...] = ()
+    """What identifiers of things look like, such as `ws_[A-Za-z0-9]{1,32}`: patterns that may leave the EU.
+
+    Each has a literal prefix that ends in `_` or `-`, then letters and digits, bounded. A field whose pattern is one of
+    them is held to it alone: no name is tried on it.
+    """
+
     approvals: Text | None = None
     """A file beside the policy that records what was approved.
 

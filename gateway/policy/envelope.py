@@ -6,7 +6,7 @@ What gRPC itself needs (timeout, encodings, content type, user agent) it adds on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from gateway.errors import FieldReason, Reason
@@ -14,6 +14,7 @@ from gateway.model import EU, Category, FieldPrivacy, Recipient
 from gateway.plan import EnvelopePlan, FreeText, Rule, Text
 from gateway.policy import problems as fault
 from gateway.policy.document import Classification, Metadata
+from gateway.policy.open_patterns import OpenPattern, open_probe
 from gateway.policy.placement import forbidden_reason
 from gateway.policy.rules import RecipientTerms, rule_for
 from gateway.yamlfile import Problem
@@ -68,8 +69,13 @@ def envelope_plan(metadata: Metadata, terms: RecipientTerms) -> EnvelopePlan:
     return EnvelopePlan(terms.name, keys, baggage, tracestate, FreeText() if terms.allows(Category.FREE_TEXT) else None)
 
 
-def problems(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> Iterator[Problem]:
-    """Yield the problems of `metadata`, which stands at `keys` in the policy and goes to `region`."""
+def problems(
+    keys: tuple[str | int, ...], metadata: Metadata, region: str, identifiers: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Yield the problems of `metadata`, which stands at `keys` in the policy and goes to `region`.
+
+    `identifiers` are the patterns that may leave the EU whatever fits them.
+    """
     yield from _problems_of_names(keys, metadata, region)
     yield from fault.duplicates((*keys, "credentials"), metadata.credentials)
     for index, name in enumerate(metadata.credentials):
@@ -87,6 +93,8 @@ def problems(keys: tuple[str | int, ...], metadata: Metadata, region: str) -> It
             yield from _problems_of_value(
                 (*keys, section, name), _kind(name) if section == "keys" else "string", classified, region
             )
+            if region not in EU and not _forbidden_key_reason(name, region):
+                yield from _problems_of_pattern((*keys, section, name), _privacy(classified), region, identifiers)
 
 
 def _implicit_keys(terms: RecipientTerms) -> Mapping[str, Rule | None]:
@@ -144,6 +152,21 @@ def _reserved_key_reason(name: str) -> str:
     return "is gRPC's own, and added on each hop" if name in HOP_BY_HOP_KEYS or name.startswith((":", "grpc-")) else ""
 
 
+def _problems_of_pattern(
+    keys: tuple[str | int, ...], privacy: FieldPrivacy, region: str, identifiers: Collection[str]
+) -> Iterator[Problem]:
+    """Yield that a pattern lets something personal leave the EU."""
+    if [*fault.pattern_problems((), privacy.pattern)]:
+        return
+    if probe := open_probe(rule_for("string", privacy, _anyone_in(region)), identifiers):
+        yield (*keys, "pattern"), OpenPattern(keys, probe).text
+
+
+def _anyone_in(region: str) -> RecipientTerms:
+    """The terms of a recipient that may receive all that its region may."""
+    return RecipientTerms("", Recipient.SERVICE, region, frozenset(Category), "", None)
+
+
 def _problems_of_value(
     keys: tuple[str | int, ...], kind: str, classified: Category | Classification, region: str
 ) -> Iterator[Problem]:
@@ -166,5 +189,5 @@ def _unfit_reason(kind: str, privacy: FieldPrivacy, region: str) -> str:
 
     Empty if one could.
     """
-    ruling = rule_for(kind, privacy, RecipientTerms("", Recipient.SERVICE, region, frozenset(Category), "", None))
+    ruling = rule_for(kind, privacy, _anyone_in(region))
     return _REASON_TEXTS.get(ruling, ruling.name) if isinstance(ruling, Reason) else ""

@@ -57,13 +57,30 @@ def identifier_problem(pattern: str, *, unbroken: bool = False, prefixed: bool =
     return ""
 
 
+def thing_identifier_problem(pattern: str) -> str:
+    """What keeps `pattern` from standing for a thing's identifier outside the EU, and what to write; empty if nothing.
+
+    In every branch: a literal prefix that ends in `_` or `-`, then letters and digits alone, bounded.
+    """
+    if text := identifier_problem(pattern, unbroken=True, prefixed=True):
+        return text
+    prefixes = (_up_to_separator(_literal_prefix(branch)) for branch in parse(pattern))
+    if not all(prefix.endswith(("_", "-")) for prefix in prefixes):
+        return f"has a branch without a literal prefix that ends in _ or -; {SUGGESTED_FORM.partition(', or')[0]}"
+    return ""
+
+
+def _literal_prefix(branch: Branch) -> str:
+    return "".join(char for piece in takewhile(attrgetter("literal"), branch) for char in piece.chars)
+
+
 def _has_prefix(branch: Branch, *, unbroken: bool) -> bool:
     """Whether a literal prefix makes it an identifier. Raises UnsupportedPattern for what can't be one anyway."""
     if not branch:
         raise UnsupportedPattern("has a branch that is empty")
     if sum(piece.high for piece in branch) > MAX_IDENTIFIER_CHARS:
         raise UnsupportedPattern(f"matches values longer than {MAX_IDENTIFIER_CHARS} characters")
-    prefix = "".join(char for piece in takewhile(attrgetter("literal"), branch) for char in piece.chars)
+    prefix = _literal_prefix(branch)
     rest = branch[len(_up_to_separator(prefix)) :]
     if any("|" in piece.chars for piece in rest):
         raise UnsupportedPattern("has a | behind its prefix")

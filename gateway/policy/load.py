@@ -25,6 +25,7 @@ from gateway.policy.problems import (
     log_key_problems,
     name_problems,
     text_problems,
+    thing_identifier_problems,
     user_id_problems,
     value_rule_problems,
 )
@@ -89,11 +90,14 @@ def problems(written: Policy) -> Iterator[Problem]:
 def _resolved_problems(policy: Policy) -> Iterator[Problem]:
     """The same of a policy whose patterns stand in the place of their names."""
     yield from user_id_problems(policy.user_id)
+    yield from thing_identifier_problems(policy.identifiers)
     yield from personal_domains.problems(policy.personal_domains)
     yield from residency.problems(policy)
     yield from exporter_files.problems(policy)
     for name, destination in policy.destinations.items():
-        yield from envelope.problems(("destinations", name, "metadata"), destination.metadata, destination.region)
+        yield from envelope.problems(
+            ("destinations", name, "metadata"), destination.metadata, destination.region, policy.identifiers
+        )
         for keys, text in destination.exporter.problems():
             yield ("destinations", name, "exporter", *keys), text
     for name, classification in policy.classifications.items():

@@ -10,7 +10,7 @@ from gateway.detectors.detect import find
 from gateway.model import Detector, FieldPrivacy
 from gateway.patterns import compile_pattern, max_chars
 from gateway.policy.document import UserId
-from gateway.policy.identifiers import identifier_problem
+from gateway.policy.identifiers import identifier_problem, thing_identifier_problem
 from gateway.policy.log_lines import LogKeys
 from gateway.policy.tracking_plan import Property
 from gateway.policy.vocabulary import EXEMPTIBLE, EXEMPTIBLE_USER_ID
@@ -39,6 +39,15 @@ def identifier_problems(keys: tuple[str | int, ...], pattern: str) -> Iterator[P
     """Of a pattern that stands for an identifier."""
     found = [*pattern_problems(keys, pattern)]
     yield from found or ([(keys, text)] if (text := identifier_problem(pattern)) else [])
+
+
+def thing_identifier_problems(patterns: tuple[str, ...]) -> Iterator[Problem]:
+    """Of the patterns of things' identifiers."""
+    for index, pattern in enumerate(patterns):
+        keys = ("identifiers", index)
+        found = [*pattern_problems(keys, pattern)]
+        yield from found or ([(keys, text)] if (text := thing_identifier_problem(pattern)) else [])
+    yield from duplicates(("identifiers",), patterns)
 
 
 def user_id_problems(held: UserId) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Body, Mask, Nested, Payload, Properties, Rule
 from gateway.policy.fields import is_map, message_of_values, value_field
 from gateway.policy.masks import MaskKey, MaskResources, nested_message
+from gateway.policy.open_patterns import is_open
 from gateway.policy.rules import UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message, rule_for
 from gateway.protobuf.descriptors import with_holders
 
@@ -89,11 +90,15 @@ class Projector:
         return next(self._missing_required(message), None)
 
     def any_payloads(self) -> Iterator[Descriptor]:
-        """The types that an `Any` may hold: those of which something is kept, and nothing required is stripped."""
+        """The types that an `Any` may hold.
+
+        Those of which something is kept, nothing required is stripped and, outside the EU, no pattern is open.
+        """
         for message in self._types:
             if (
                 message.full_name in self._live_types
                 and message.full_name not in self._unsendable_types
+                and message.full_name not in self._open_types
                 and kind_of_message(message) == "message"
             ):
                 yield message
@@ -156,6 +161,23 @@ class Projector:
     def _lossy_types(self) -> frozenset[str]:
         """The types of which something is stripped by plan, in them or below them."""
         return self._types_leading_to(self._is_lossy, self._deciding_type)
+
+    @cached_property
+    def _open_types(self) -> frozenset[str]:
+        """The types with a pattern, in them or below them, that may not leave the EU."""
+        return self._types_leading_to(self._is_open, self._kept_type) if self._terms.outside_eu else frozenset()
+
+    def _is_open(self, field: FieldDescriptor) -> bool:
+        if any(one.selector == field.number for one in self._properties_beside(field)):
+            return False
+        rulings = self.map_rulings(field) if is_map(field) else (self.ruling(field),)
+        return any(is_open(ruling, self._terms.identifiers) for ruling in rulings)
+
+    def _properties_beside(self, field: FieldDescriptor) -> Iterator[Properties]:
+        """Yield the rules of the tracking plan in the message that holds a field."""
+        holder = None if field.is_extension else field.containing_type
+        beside = () if holder is None else self.contract.fields(holder)
+        return (rule for one in beside if isinstance(rule := self._own_ruling(one), Properties))
 
     def _is_untouched(self, field: FieldDescriptor) -> bool:
         """Whether nothing in a field is stripped, whatever the plan of its type strips."""

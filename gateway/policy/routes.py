@@ -150,7 +150,7 @@ def _problems_of_callers(keys: Keys, route: Route, policy: Policy) -> Iterator[P
         if not _SPIFFE.fullmatch(name) and not _is_name(name):
             yield at, _CALLER
         yield from allow_problems(at, _service_name(name), caller, purpose, policy)
-        yield from envelope.problems((*at, "metadata"), caller.metadata, caller.region)
+        yield from envelope.problems((*at, "metadata"), caller.metadata, caller.region, policy.identifiers)
 
 
 def _service_name(name: str) -> str:

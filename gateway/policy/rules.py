@@ -75,7 +75,7 @@ class RecipientTerms(msgspec.Struct, frozen=True):
 
     `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers
     look like, `user_id_without` what isn't looked for in them. `personal` and `business` are the policy's own mail
-    domains, as in a plan.
+    domains, as in a plan. `identifiers` are the patterns of things' identifiers, which may leave the EU.
     """
 
     name: str
@@ -87,6 +87,7 @@ class RecipientTerms(msgspec.Struct, frozen=True):
     user_id_without: tuple[Detector, ...] = ()
     personal: tuple[str, ...] = ()
     business: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
 
     @property
     def outside_eu(self) -> bool:

@@ -23,7 +23,7 @@ from tests.engine.test_oracle import BYTES, FACTS, KANNELLES, engines, file, mut
 from tests.engine.test_subject_index import numbered
 from tests.engine.test_vectors import CASES, Case, written
 from tests.engine.test_vectors import engine as vector_engine
-from tests.support.contracts import UNKNOWN_FACTS, compiler, release_of
+from tests.support.contracts import UNKNOWN_FACTS, compiler, release_of, with_open_patterns
 from tests.support.engines import decide_one
 from tests.support.random_choices import ChoiceSequence
 from tests.support.random_contracts import contract
@@ -52,7 +52,9 @@ def test_messages_of_any_type_stay_as_they_are(data: bytes) -> None:
     chance = ChoiceSequence(data)
     held = contract(chance, masks=chance.rarely(2))
     try:
-        minimiser = ReferenceEngine(Compiler(held, numbered(file(chance))).plan("x0.M0", "here"))
+        minimiser = ReferenceEngine(
+            Compiler(held, with_open_patterns(numbered(file(chance)), held)).plan("x0.M0", "here")
+        )
     except BadPolicy:
         return
     for _ in range(3):

@@ -20,7 +20,7 @@ from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.protobuf.schema import MAX_DEPTH
 from tests.engine.test_oracle import BYTES, FACTS, file
-from tests.support.contracts import UNKNOWN_FACTS, compiler, decode
+from tests.support.contracts import UNKNOWN_FACTS, compiler, decode, with_open_patterns
 from tests.support.engines import decide_one
 from tests.support.message_shape import message_shape
 from tests.support.oracle import Oracle
@@ -167,7 +167,7 @@ def _is_minimised(made: Compiler, minimiser: ReferenceEngine, raw: bytes) -> boo
 def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> None:
     chance = ChoiceSequence(data)
     held = contract(chance)
-    made = Compiler(held, file(chance))
+    made = Compiler(held, with_open_patterns(file(chance), held))
     oracle = Oracle(held, made.classifications, made.terms("here"))
     if oracle.strips_required("x0.M0"):
         return

@@ -22,7 +22,7 @@ from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from gateway.protobuf.schema import MAX_DEPTH
-from tests.support.contracts import NOW_SECONDS, decode, policy, proto
+from tests.support.contracts import NOW_SECONDS, decode, policy, proto, with_open_patterns
 from tests.support.contracts import contract as contract_of
 from tests.support.engines import decide_one
 from tests.support.message_shape import message_shape
@@ -104,7 +104,7 @@ def test_masks_keep_the_paths_that_the_oracle_keeps(data: bytes) -> None:
 def compare(chance: ChoiceSequence, *, masks: bool = False) -> None:
     """Compare, over one random contract, what becomes of some random messages."""
     held = contract(chance, masks=masks)
-    compiler = Compiler(held, file(chance))
+    compiler = Compiler(held, with_open_patterns(file(chance), held))
     oracle = Oracle(held, compiler.classifications, compiler.terms("here"))
     if oracle.strips_required("x0.M0"):
         with pytest.raises(BadPolicy, match="would strip"):
@@ -162,7 +162,7 @@ def engines() -> list[tuple[Contract, ReferenceEngine]]:
     own = [ReferenceEngine(kannelle.plan(*one)) for one in KANNELLES]
     made = [(kannelle.contract, engine) for engine in own]
     for held in (contract_of(proto(ANYTHING)), contract_of(proto(OLD, ""))):
-        compiler = Compiler(held, POLICY)
+        compiler = Compiler(held, with_open_patterns(POLICY, held))
         made += [
             (held, ReferenceEngine(compiler.plan("t.M", name))) for name in ("eu-service", "eu-vendor", "us-vendor")
         ]

@@ -21,6 +21,7 @@ from gateway.model import Category, FieldPrivacy, Release
 from gateway.policy.compile import Compiler
 from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.engine.test_subject_index import numbered
+from tests.support.contracts import with_open_patterns
 from tests.support.engines import decide_one
 from tests.support.known_fields import ANY
 from tests.support.oracle import Oracle
@@ -69,7 +70,7 @@ class Kept:
 def test_what_the_oracle_keeps_is_found_and_nothing_else(data: bytes) -> None:
     chance = ChoiceSequence(data)
     held = contract(chance)
-    compiler = Compiler(held, numbered(file(chance)))
+    compiler = Compiler(held, with_open_patterns(numbered(file(chance)), held))
     oracle = Oracle(held, compiler.classifications, compiler.terms("here"))
     if oracle.strips_required("x0.M0"):
         return

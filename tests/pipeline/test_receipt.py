@@ -24,7 +24,7 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile
 from gateway.policy.review.explain import KEY, explain
 from gateway.protobuf.schema import MAX_DEPTH
-from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, encode, policy
+from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, encode, policy, with_open_patterns
 from tests.support.engines import decide_one
 from tests.support.random_choices import ChoiceSequence
 from tests.support.random_contracts import contract as by_chance
@@ -335,7 +335,7 @@ def _leaf(made: Compiler, target: Any, value: Any, path: str) -> Iterator[str]:
 def test_what_is_kept_is_what_left(data: bytes) -> None:
     chance = ChoiceSequence(data)
     held = by_chance(chance)
-    made = Compiler(held, PolicyFile(POLICY.policy, POLICY.origin, POLICY.path))
+    made = Compiler(held, with_open_patterns(PolicyFile(POLICY.policy, POLICY.origin, POLICY.path), held))
     destination = chance.pick(("eu-store", "eu-indirect", "us-vendor", "jp-service"))
     try:
         engine = ReferenceEngine(made.plan("x0.M0", destination))

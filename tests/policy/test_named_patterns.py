@@ -33,7 +33,7 @@ CALLERS: Final = (
     "callers: {web.example: {region: FR, allow: [OPERATIONAL], metadata: {keys: {x-b: {category: OPERATIONAL, SAID}}}}}"
 )
 PLACES: Final = f"""
-flows: {{t.A: [eu-service, us-vendor], otlp/logs: [eu-log], kannelle.privacy.v1.AnalyticsService/*: [us-vendor]}}
+flows: {{t.A: [eu-service, eu-vendor], otlp/logs: [eu-log], kannelle.privacy.v1.AnalyticsService/*: [eu-vendor]}}
 classifications: {{t.A.code: {{category: OPERATIONAL, SAID}}}}
 tracking_plan: {{video.made: {{properties: {{code: {{SAID}}}}}}}}
 otlp: {{attributes: {{app.code: {{category: OPERATIONAL, without: [phone], SAID}}}}}}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from google.protobuf import text_format
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -16,9 +18,10 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import load
 from gateway.engine.reference import ReferenceEngine
-from gateway.model import Facts, Release
+from gateway.model import Facts, FieldPrivacy, Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile, parse
+from gateway.policy.tracking_plan import Property
 from tests.support.engines import decide_one
 
 NOW_SECONDS: Final = 1_700_000_000
@@ -59,6 +62,7 @@ POLICY: Final = (
 version: 1
 controller: Check it Out S.A.S.
 user_id: {{pattern: "usr_[A-Za-z0-9]{{1,32}}"}}
+identifiers: ["ws_[A-Za-z0-9]{{1,32}}", "sup_[a-z0-9]{{8,32}}"]
 timestamps: {{days_around_receipt: 7}}
 ceilings:
   FR: [{EU_CATEGORIES}]
@@ -82,6 +86,22 @@ FED: Final = f"flows: {{other.v1.Fed: [{DESTINATIONS}]}}\nelsewhere: [other.v1.*
 def policy(more: str = "", flows: str = "{}") -> PolicyFile:
     """`POLICY`, and `more` after it."""
     return parse(f"{POLICY}flows: {flows}\n{more}")
+
+
+def with_open_patterns(file: PolicyFile, held: Contract) -> PolicyFile:
+    """A policy under which every pattern may leave the EU, as if it were an identifier's: an engine is judged by it.
+
+    Such a policy doesn't load: what a pattern may be there, `tests/policy/test_open_patterns.py` says.
+    """
+    given = file.policy
+    rules: tuple[FieldPrivacy | Property, ...] = (
+        *held.annotations.values(),
+        *given.classifications.values(),
+        *map(given.otlp.privacy, given.otlp.attributes),
+        *(one for event in given.tracking_plan.values() for one in event.properties.values()),
+    )
+    patterns = tuple(dict.fromkeys(rule.pattern for rule in rules if rule.pattern))
+    return replace(file, policy=msgspec.structs.replace(given, identifiers=patterns))
 
 
 def proto(body: str, head: str = PROTO_HEADER) -> str:

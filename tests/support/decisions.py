@@ -21,7 +21,7 @@ from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from tests.support.contracts import UNKNOWN_FACTS, release_of
+from tests.support.contracts import UNKNOWN_FACTS, release_of, with_open_patterns
 from tests.support.engines import decide_one
 from tests.support.otlp_attributes import any_value
 
@@ -40,7 +40,8 @@ Minimised = str | int | float | None
 @cache
 def compiler(policy: str = POLICY) -> Compiler:
     """The compiler of the vectors' contract under a policy of the judgement."""
-    return Compiler(load_contract([VECTORS / "contracts"]), load_policy(VECTORS / policy))
+    held = load_contract([VECTORS / "contracts"])
+    return Compiler(held, with_open_patterns(load_policy(VECTORS / policy), held))
 
 
 @cache

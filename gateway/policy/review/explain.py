@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy
-from gateway.plan import Attributes, Nested, Properties, Value
+from gateway.plan import Attributes, Nested, Properties, Rule, Value
 from gateway.policy import named_patterns
 from gateway.policy.compile import Compiler
 from gateway.policy.error_details import unclaimed_classifications
@@ -44,7 +44,7 @@ class Node(msgspec.Struct, frozen=True):
     `name` is the field's, with `[*]` where there are many; of a map it stands for the values, and the keys are a field
     below it. `key` is the field's full name, or where the policy speaks of it (`otlp.attributes.user.id`); at the root
     both are the type's name. `wording` tell the rule for its values, or the reason why it is stripped.
-    `shown_above`: what is below it stands higher up in the tree.
+    `shown_above`: what is below it stands higher up in the tree. `rule` is that of its texts, where it has one.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Node(msgspec.Struct, frozen=True):
     category: Category = Category.UNSPECIFIED
     shown_above: bool = False
     children: tuple[Node, ...] = ()
+    rule: Rule | None = None
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Node]]:
         """Yield all that is below the node, each before what is below it, with its path as receipts have it."""
@@ -182,7 +183,10 @@ class FieldExplainer:
             words = f"{claim.name}, which is not approved"
         elif ruling is None:
             words = _WHOLE.get(kind_of(value_field(field)), words)
-        return Node(path_label(field), name, _type(field), reason is None, words, reason, category, above, children)
+        rule = None if isinstance(ruling, Reason) else ruling
+        return Node(
+            path_label(field), name, _type(field), reason is None, words, reason, category, above, children, rule
+        )
 
     def _attributes(self, rule: Attributes) -> Iterator[Node]:
         for key in self._policy.otlp.attributes:
@@ -209,7 +213,8 @@ class FieldExplainer:
     def _outcome(self, node: Node, kept: Value | None, ruling: Ruling) -> Node:
         """An attribute or a property with what became of it; `ruling` says why nothing is `kept`."""
         if kept is not None and kept != Value():
-            return msgspec.structs.replace(node, kept=True, wording=value_wording(kept, self._pattern_names))
+            wording = value_wording(kept, self._pattern_names)
+            return msgspec.structs.replace(node, kept=True, wording=wording, rule=kept.string)
         reason = ruling if isinstance(ruling, Reason) else FieldReason.WRONG_KIND
         return msgspec.structs.replace(node, reason=reason, wording=_reason_text(reason, node.category))
 

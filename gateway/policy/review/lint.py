@@ -21,6 +21,7 @@ from gateway.policy.review.findings import Finding, Severity, finding_at
 from gateway.policy.review.labels import redacted_operational, unbounded_integers, unclassified, unfit_labels
 from gateway.policy.review.listed_values import flagged_values, prohibited_texts, prohibited_values
 from gateway.policy.review.names import personal_words, prohibited_words
+from gateway.policy.review.open_patterns import open_patterns
 from gateway.policy.review.open_values import open_values
 from gateway.policy.review.semantics import semantic_changes
 
@@ -184,6 +185,7 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     unfit_labels,
     redacted_operational,
     open_values,
+    open_patterns,
     empty_flows,
     absent_types,
     unfed_destinations,

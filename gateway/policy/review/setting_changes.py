@@ -43,6 +43,7 @@ def setting_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
     """What changed, key by key. Raises BadPolicy if a flow names nothing."""
     was, now = old.full_policy, new.full_policy
     yield from _user_id(was.user_id, now.user_id)
+    yield from _identifiers(was.identifiers, now.identifiers)
     yield from _patterns(was, now)
     yield from _mail_domains(was.personal_domains, now.personal_domains)
     for key in WHOLE_KEYS:
@@ -76,6 +77,16 @@ def _user_id(was: UserId, now: UserId) -> Iterator[Change]:
     ):
         if more:
             yield Change(effect, "user_id.without", f"{shortlist(sorted(more))} {verb} looked for in user IDs")
+
+
+def _identifiers(was: Collection[str], now: Collection[str]) -> Iterator[Change]:
+    """Which patterns may leave the EU, whatever fits them."""
+    for effect, text, patterns in (
+        (Effect.RELEASED, "values of {} may leave the EU", [one for one in now if one not in was]),
+        (Effect.WITHHELD, "values of {} may no longer leave the EU", [one for one in was if one not in now]),
+    ):
+        for pattern in patterns:
+            yield Change(effect, "identifiers", text.format(printable(pattern)))
 
 
 def _patterns(was: Policy, now: Policy) -> Iterator[Change]:

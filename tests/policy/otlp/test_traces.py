@@ -11,7 +11,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import FieldReason
 from gateway.otlp.signals import TRACES
-from tests.support.contracts import NOW_SECONDS, compiler, release_of
+from gateway.policy.compile import Compiler
+from tests.support.contracts import NOW_SECONDS, contract, policy, proto, release_of, with_open_patterns
 
 MORE: Final = """\
 otlp:
@@ -28,7 +29,8 @@ otlp:
     exception.message: FREE_TEXT
   span_names: [render video, Anna]
 """
-MADE: Final = compiler("message M {}", MORE)
+HELD: Final = contract(proto("message M {}"))
+MADE: Final = Compiler(HELD, with_open_patterns(policy(MORE), HELD))
 ENGINES: Final = {
     name: ReferenceEngine(MADE.plan(TRACES.item, name))
     for name in ("eu-indirect", "eu-service", "us-store", "us-vendor")

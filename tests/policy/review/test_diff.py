@@ -187,6 +187,14 @@ def test_who_receives_what_is_told_by_the_key_of_the_policy(old: str, new: str, 
     assert field in {change.field for change in diff(compiled(), compiled((old, new))).with_effect(Effect.RELEASED)}
 
 
+def test_a_new_identifier_is_a_release_and_one_that_went_is_none() -> None:
+    (change,) = diff(compiled(), compiled(('identifiers: ["ws_', 'identifiers: ["ord_[0-9]{1,9}", "ws_'))).changes
+    assert (change.effect, change.field) == (Effect.RELEASED, "identifiers")
+    assert change.text == "values of ord_[0-9]{1,9} may leave the EU"
+    (back,) = diff(compiled(('identifiers: ["ws_', 'identifiers: ["ord_[0-9]{1,9}", "ws_')), compiled()).changes
+    assert (back.effect, back.field) == (Effect.WITHHELD, "identifiers")
+
+
 def test_the_pattern_of_user_ids_is_told_once() -> None:
     difference = diff(compiled(), compiled(("usr_[A-Za-z0-9]{1,32}", "u_[0-9]{1,9}")))
     assert [change.field for change in difference.changes] == ["user_id.pattern"]

@@ -39,8 +39,12 @@ USERS: Final = 'user_id: {pattern: "usr_[A-Za-z0-9]{1,32}"}'
 DIGITS: Final = 'user_id: {pattern: "usr_[0-9]{1,32}", without: [phone, card]}'
 
 
+ORDERS: Final = POLICY.replace('identifiers: ["ws_', 'identifiers: ["ord_[0-9]{10}", "ws_')
+"""Orders may leave the EU."""
+
+
 def policy(more: str = "", user_id: str = USERS) -> PolicyFile:
-    return parse(f"{POLICY.replace(USERS, user_id)}flows: {{t.A: [eu-service, us-vendor]}}\n{more}")
+    return parse(f"{ORDERS.replace(USERS, user_id)}flows: {{t.A: [eu-service, us-vendor]}}\n{more}")
 
 
 def compiled(more: str = "", user_id: str = USERS) -> Compiler:

@@ -76,7 +76,34 @@ def test_kannelles_own_contracts_and_policy_need_no_mending() -> None:
     assert {finding.place for finding in findings} == {
         "kannelle.crm.v1.Company.postal_address",
         "kannelle.crm.v1.Contact.source_ip",
+        # Several words of capitals, and names of tables, may be a name.
+        "otlp.attributes.db.operation",
+        "otlp.attributes.db.operation.name",
+        "otlp.attributes.db.query.summary",
     }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "to", "severity"),
+    [
+        ("[A-Za-z -]{1,64}", "us-vendor", ERROR),
+        ("x_[A-Za-z]{1,30}", "us-vendor", ERROR),
+        ("[A-Za-z -]{1,64}", "eu-log", NOTE),
+        ("[A-Za-z-]{1,64}", "eu-log", None),
+        ("x_[A-Za-z]{1,30}", "eu-log", None),
+        ("h264|hevc", "us-vendor", None),
+        ("h264|hevc", "eu-log", None),
+        ("[A-Za-z -]{1,64}", "eu-service", None),
+        ("ws_[A-Za-z0-9]{1,32}", "us-vendor", None),
+    ],
+)
+def test_an_open_pattern_is_an_error_outside_the_eu_and_a_note_in_a_log(
+    pattern: str, to: str, severity: Severity | None
+) -> None:
+    body = f'message A {{ string a = 1 @{{category: OPERATIONAL, pattern: "{pattern}"}}; }}'
+    findings = [one for one in lint(compiler(body, flows=f"{{t.A: [{to}]}}")) if one.code == "open-pattern"]
+    assert [one.severity for one in findings] == ([] if severity is None else [severity])
+    assert {one.place for one in findings} <= {"t.A.a"}
 
 
 @pytest.mark.parametrize(
