@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.errors import Reason
 from gateway.plan import Attributes, MessagePlan, Plan, Properties, Rule, Text, Value
+from gateway.policy.error_details import RPC_PACKAGE
 from gateway.policy.person_probes import PassingProbe, first_passing
 from gateway.yamlfile import Keys
 
@@ -64,11 +65,13 @@ def open_patterns(plan: Plan, identifiers: Collection[str]) -> Iterator[OpenPatt
 def pattern_rules(plan: Plan) -> Iterator[PatternRule]:
     """Yield the rules of a plan's texts that have a pattern, each with its place once.
 
-    The name of an event is one that the tracking plan lists, whatever pattern it has.
+    The name of an event is one that the tracking plan lists, whatever pattern it has. The constants in the details of
+    an error are their program's names.
     """
     fields = (
         _rules_within((f"{message.name}.{field.name}",), plan.rules[field.rule])
         for message in plan.messages
+        if not message.name.startswith(RPC_PACKAGE)
         for field in message.fields
         if field.rule is not None and field.number not in _selectors(message, plan)
     )

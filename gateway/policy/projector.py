@@ -15,6 +15,7 @@ from gateway.contracts.contract import Contract, message_of
 from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import Attributes, Body, Mask, Nested, Payload, Properties, Rule
+from gateway.policy.error_details import RPC_PACKAGE
 from gateway.policy.fields import is_map, message_of_values, value_field
 from gateway.policy.masks import MaskKey, MaskResources, nested_message
 from gateway.policy.open_patterns import is_open
@@ -168,7 +169,9 @@ class Projector:
         return self._types_leading_to(self._is_open, self._kept_type) if self._terms.outside_eu else frozenset()
 
     def _is_open(self, field: FieldDescriptor) -> bool:
-        if any(one.selector == field.number for one in self._properties_beside(field)):
+        if field.full_name.startswith(RPC_PACKAGE) or any(
+            one.selector == field.number for one in self._properties_beside(field)
+        ):
             return False
         rulings = self.map_rulings(field) if is_map(field) else (self.ruling(field),)
         return any(is_open(ruling, self._terms.identifiers) for ruling in rulings)

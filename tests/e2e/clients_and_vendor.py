@@ -26,6 +26,7 @@ POLICY: Final = """
 version: 1
 controller: Check it Out S.A.S.
 user_id: {{pattern: "usr_[A-Za-z0-9]{{1,32}}"}}
+identifiers: ["ws_[A-Za-z0-9]{{1,32}}", "sup_[a-z0-9]{{8,32}}"]
 timestamps: {{days_around_receipt: 7}}
 ceilings:
   US: [USER_ID, WORK_EMAIL, OPERATIONAL]

@@ -383,7 +383,8 @@ def planned(name: str, place: str = "'{properties}'", exporter: str = "mixpanel"
     text = (mixpanel(body) if exporter == "mixpanel" else policy(f"t.A: {body}")).replace(
         "t.A", "kannelle.privacy.v1.AnalyticsEvent"
     )
-    return f"{text}{PLAN}      {name}: {{one_of: [a]}}\n"
+    identifiers = "identifiers: ['ws_[A-Za-z0-9]{1,32}']\n"
+    return f"{text}{PLAN}      {name}: {{one_of: [a]}}\n{identifiers}"
 
 
 @pytest.mark.parametrize("name", ["token", "ip", "distinct_id", "time", "mp_lib", "mp_country_code"])
