@@ -56,6 +56,7 @@ class FieldReason(Reason):
     EMAIL_UNVERIFIED = "EMAIL_UNVERIFIED"
     PATH_NOT_KEPT = "PATH_NOT_KEPT"
     DUPLICATE_KEY = "DUPLICATE_KEY"
+    ECHO = "ECHO"
 
 
 class ItemReason(Reason):

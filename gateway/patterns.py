@@ -6,6 +6,7 @@ What a pattern means for a field is not decided here.
 from __future__ import annotations
 
 import re
+import string
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -48,6 +49,13 @@ _WIDTH: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+_PLAIN: Final = re.compile("[A-Za-z0-9_:/ @#-]+")
+
+
+_ANYTHING: Final = re.compile(r"\.|\[\^|\[.*(\[:\^|\\[WSDBpPxC])|\\[WSDBpPxC0-7]", re.DOTALL)
+"""Units of a pattern that may match more than ASCII."""
 
 
 class Pattern(Protocol):
@@ -100,6 +108,26 @@ def max_chars(pattern: str) -> int:
                 atom = 1
                 width += 1
     return max(longest, width)
+
+
+def is_ascii(pattern: str) -> bool:
+    """Return whether all that a pattern matches is ASCII. In doubt it isn't."""
+    odd = (unit.group() for unit in _UNIT.finditer(pattern))
+    return pattern.isascii() and "(?" not in pattern.replace("(?:", "(") and not any(map(_ANYTHING.match, odd))
+
+
+def literal_prefix(pattern: str) -> str:
+    """Return what every match of a pattern begins with, up to its last separator: `usr_` of `usr_x[a-z]{1,9}`."""
+    depth = 0
+    for unit in _WIDTH.finditer(pattern):
+        depth += (unit.lastgroup == "open") - (unit.lastgroup == "close")
+        if unit.lastgroup == "either" and not depth:
+            return ""
+    plain = _PLAIN.match(pattern)
+    found = plain.group() if plain else ""
+    if pattern[len(found) : len(found) + 1] in ("?", "{"):
+        found = found[:-1]
+    return found.rstrip(string.ascii_letters + string.digits)
 
 
 def _check(pattern: str) -> None:

@@ -15,18 +15,20 @@ import msgspec
 
 from gateway.model import Detector, Spare
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class UserId(msgspec.Struct, frozen=True, tag="user_id"):
     """The whole value matches `pattern` (RE2) and passes `text`, the bounds that the field sets itself.
 
-    Nothing of `detect` hides in it.
+    Nothing of `detect` hides in it. `echo` is as in `Text`: here the name as one, the local part as a whole and words
+    of five letters count.
     """
 
     pattern: str
     text: Text | None = None
     detect: tuple[Detector, ...] = ()
+    echo: str | None = None
 
 
 class WorkEmail(msgspec.Struct, frozen=True, tag="work_email"):
@@ -48,7 +50,8 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
     """A string of `one_of`, or one that matches `pattern` and `max_length`; nothing of `detect` may hide in it.
 
     `name`: one that isn't listed must not say, unmistakably, what is never collected
-    (`gateway/detectors/data/prohibited.json`). One that as a whole is of a kind in `spare` holds no card.
+    (`gateway/detectors/data/prohibited.json`). One that as a whole is of a kind in `spare` holds no card. With `echo`,
+    what follows this literal prefix must not repeat a word of the item's own person, which the plan's `person` tells.
     """
 
     pattern: str = ""
@@ -57,6 +60,7 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
     detect: tuple[Detector, ...] = ()
     spare: tuple[Spare, ...] = ()
     name: bool = False
+    echo: str | None = None
 
 
 class FreeText(msgspec.Struct, frozen=True, tag="free_text"):
@@ -196,7 +200,8 @@ class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
 
     It is `listed`, or passes `forms`; or `routed`, if what follows its first space is the string value of an attribute
     in `routes` that stays; or `made`, if each of its words is one of `verbs`, the string value of an attribute in
-    `named` that stays, or two such values with a dot between them. The kind, field 6, is an index into `kinds`; one
+    `named` that stays, or two such values with a dot between them. With `echo`, one that
+    isn't listed must not repeat a word of the item's own person. The kind, field 6, is an index into `kinds`; one
     beyond is as none. Attributes are in field 9.
     """
 
@@ -209,6 +214,7 @@ class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
     made: Text | None = None
     verbs: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    echo: bool = False
 
 
 class Properties(msgspec.Struct, frozen=True, tag="properties"):
@@ -299,12 +305,46 @@ class MaskTarget(msgspec.Struct, frozen=True):
     whole: bool
 
 
+class WordSource(StrEnum):
+    """What a field says of the item's own person.
+
+    A name; an identifier, such as an address, of which what stands before the `@` counts; an OTLP `KeyValue`, or an
+    `AnyValue` that may hold a list of them, as raw bytes, by its keys; a `google.protobuf.Any`, by its payload.
+    """
+
+    NAME = "name"
+    IDENTIFIER = "identifier"
+    ATTRIBUTE = "attribute"
+    VALUE = "value"
+    PAYLOAD = "payload"
+
+
+class PersonPlan(msgspec.Struct, frozen=True):
+    """Where an item says names and addresses, read before anything is stripped.
+
+    `messages` hold nothing else, texts as bytes; a field's `rule` is an index into `sources`. `anys` gives the index of
+    each type that an `Any` may hold, `keys` what an attribute says, by its path. An identifier that matches `user_id`
+    says nothing.
+
+    Words are runs of letters, without case or accents, split at changes of case, of three letters and more; and, with
+    digits, a full name as one, in both orders, and what stands before an address's `@` and `+`. Role names
+    (`gateway/detectors/data/roles.json`) are none.
+    """
+
+    messages: tuple[MessagePlan, ...]
+    sources: tuple[WordSource, ...] = ()
+    anys: Mapping[str, int] = {}
+    keys: Mapping[str, WordSource] = {}
+    user_id: str = ""
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What one destination gets of one message type.
 
     The projection of `messages[0]` and all below it, and the values' rules.
 
-    `targets` are the messages that masks speak of. `detectors` is the digest of what the detectors know.
+    `targets` are the messages that masks speak of. `detectors` is the digest of what the detectors know. `person` is
+    who the item is about, where rules have an `echo`.
     """
 
     version: int
@@ -316,6 +356,7 @@ class Plan(msgspec.Struct, frozen=True):
     anys: Mapping[str, int]
     targets: tuple[MaskTarget, ...] = ()
     detectors: str = ""
+    person: PersonPlan | None = None
 
     def dump(self) -> bytes:
         """The plan as canonical JSON."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from gateway.engine.context import DecisionContext, levels
+from gateway.engine.context import DecisionContext, Person, levels
 from gateway.engine.rules import MAX_CACHED_VALUE_CHARS, MAX_CACHED_VERDICTS
 from gateway.errors import Reason
 from gateway.model import FieldPath, StripCounts
@@ -49,6 +49,8 @@ class MessageCache:
         b"…note…Ada"     -> FieldReason             remembered
         b"…text…+33 6…"  -> CachedResult(b"…[PHONE]", {…: 1})    remembered, its count with it
         b"…mail…ada@…"   -> b"…" or FieldReason     not `cacheable`: decided on each time
+
+    What is remembered here was decided without a person's words: `echoed` has the last word where there are some.
     """
 
     def __init__(
@@ -77,6 +79,42 @@ class MessageCache:
         if below.cacheable and len(raw) <= self._max_cached_bytes:
             self._remember(self.known(context), raw, result)
         context.adopt(below)
+        return result
+
+    def beside_person(
+        self,
+        values: Sequence[bytes],
+        results: Sequence[MessageResult | None],
+        context: DecisionContext,
+        at: FieldPath,
+    ) -> Sequence[MessageResult]:
+        """What becomes of many, beside the words of the item's own person; `results` is what is known without them."""
+        told = [
+            self.decide(value, context, at) if one is None else one for value, one in zip(values, results, strict=True)
+        ]
+        return [self.echoed(value, one, context, at) for value, one in zip(values, told, strict=True)]
+
+    def echoed(self, raw: bytes, result: MessageResult, context: DecisionContext, at: FieldPath) -> MessageResult:
+        """What becomes of raw bytes beside the words of the item's own person; `result` is what does without them.
+
+        Decided on anew only where what is kept may hold one of the words, and remembered with the words alone.
+        """
+        kept, person = result.kept if isinstance(result, CachedResult) else result, context.person
+        if person is None or not isinstance(kept, bytes) or not kept:
+            return result
+        if not person.may_be_in(kept):
+            return result
+        key = (self, context.facts.directory, raw)
+        known: MessageResult | None = None if context.depth else person.known.get(key)
+        return self._decide_beside(person, raw, context, at) if known is None else known
+
+    def _decide_beside(self, person: Person, raw: bytes, context: DecisionContext, at: FieldPath) -> MessageResult:
+        below = DecisionContext(context.facts, context.depth and context.depth + levels(at), person=person)
+        kept = self._rewrite(raw, below)
+        result: MessageResult = CachedResult(kept, below.strip_counts) if below.strip_counts else kept
+        if below.cacheable and not context.depth and len(raw) <= self._max_cached_bytes:
+            person.remember((self, context.facts.directory, raw), result)
+        context.cacheable &= below.cacheable
         return result
 
     def _remember(self, known: dict[bytes, MessageResult], raw: bytes, result: MessageResult) -> None:

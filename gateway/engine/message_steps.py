@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.message import Message
 
 from gateway.engine.apply_rule import ApplyRule
-from gateway.engine.context import DecisionContext
+from gateway.engine.context import MAX_REMEMBERED_BYTES, DecisionContext, Person
 from gateway.engine.masks import MaskNarrower
 from gateway.engine.message_cache import CleanSet
 from gateway.engine.value_steps import Check
@@ -90,8 +90,14 @@ class InnerMessage:
             self._checks[self._index](message, context, (at, self._label))
             return
         before = message.SerializePartialToString()
-        if before not in self._clean.known(context):
+        if before not in self._clean.known(context) or (
+            context.person is not None and not self._is_clean_beside(before, context.person, context)
+        ):
             self._check(message, before, context)
+
+    def _is_clean_beside(self, before: bytes, person: Person, context: DecisionContext) -> bool:
+        """Whether a message in which every value passes repeats no word of a person, as far as is known."""
+        return not person.may_be_in(before) or (self, context.facts.directory, before) in person.known
 
     def _check(self, message: Message, before: bytes, context: DecisionContext) -> None:
         cacheable, context.cacheable, reported = context.cacheable, True, context.reported
@@ -99,6 +105,8 @@ class InnerMessage:
         # What was told of is told of again.
         if context.cacheable and context.reported == reported and message.SerializePartialToString() == before:
             self._clean.add(before, context)
+            if context.person is not None and len(before) <= MAX_REMEMBERED_BYTES:
+                context.person.remember((self, context.facts.directory, before), answer=True)
         context.cacheable &= cacheable
 
 

@@ -18,6 +18,7 @@ from typing import Final
 from gateway.engine.context import DecisionContext, PersonalAccount
 from gateway.engine.interface import FieldCounter, Identifier, Item, Outcome
 from gateway.engine.masks import surveys
+from gateway.engine.person import PersonReader
 from gateway.engine.steps import checks
 from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, field_counts
 from gateway.engine.subject import SubjectProjection
@@ -42,6 +43,7 @@ class ReferenceEngine:
         self._counts = None if counter is None else field_counts(plan.messages, counter)
         self._schemas = build(plan.messages)
         self._surveys = surveys(plan)
+        self._person = None if plan.person is None else PersonReader(plan.person, plan.rules).read
         made = checks(plan, self._minimise)
         self._checks = [made.get(index) for index in range(len(plan.messages))]
         self._has_maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
@@ -79,6 +81,8 @@ class ReferenceEngine:
         if facts.personal and plan.vendor:
             raise PersonalAccount
         context, weight = DecisionContext(facts), 0
+        if self._person is not None:
+            context.person = self._person(raw)
         if self._weight is not None and (weight := self._weight()):
             context.stripped_by_category = {}
         payload = self._minimise(0, raw, context)

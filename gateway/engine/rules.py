@@ -15,7 +15,7 @@ from gateway.detectors.companies import is_company_number
 from gateway.detectors.detect import find, find_number, mask
 from gateway.detectors.whole_phones import is_whole_phone
 from gateway.engine import addresses
-from gateway.engine.context import DecisionContext, Masked, PersonalAccount, Reported, RuleResult
+from gateway.engine.context import DecisionContext, Masked, Person, PersonalAccount, Reported, RuleResult
 from gateway.engine.names import check_name
 from gateway.engine.times import DurationCheck, RecentTimestampCheck, TimestampCheck
 from gateway.errors import FieldReason, Reason
@@ -118,13 +118,20 @@ def context_rule_of(rule: Rule, check: RuleCheck | None) -> ContextRule:
     Raises TypeError for other rules.
     """
     if check is not None:
-        return WithoutContext(check).check
+        return WithoutContext(check).check if (echo := echo_of(rule)) is None else EchoRule(check, echo).check
     match rule:
         case WorkEmail():
             return WorkEmailCheck(rule).check
         case Moment(days=int(days)):
             return RecentTimestampCheck(rule, days).check
     raise TypeError(f"{type(rule).__name__} judges no single value")
+
+
+def echo_of(rule: Rule) -> EchoCheck | None:
+    """The check whether a value repeats the item's own person; None where a rule asks for none."""
+    if isinstance(rule, (Text, UserId)) and rule.echo is not None:
+        return EchoCheck(rule.echo, user_id=isinstance(rule, UserId))
+    return None
 
 
 def keep(value: object) -> None:
@@ -161,6 +168,36 @@ class WithoutContext:
     def check(self, value: Any, _context: DecisionContext) -> RuleResult:
         """Check a value by itself."""
         return self._check(value)
+
+
+class EchoCheck:
+    """Checks whether the variable part of a value, behind its literal prefix, repeats a word of a person."""
+
+    __slots__ = ("_prefix", "_user_id")
+
+    def __init__(self, prefix: str, *, user_id: bool) -> None:
+        self._prefix, self._user_id = prefix, user_id
+
+    def check(self, value: str | int, person: Person) -> Reason | None:
+        """Check one value that passes its rule."""
+        text = str(value).removeprefix(self._prefix)
+        return FieldReason.ECHO if person.repeats(text, self, user_id=self._user_id) else None
+
+
+class EchoRule:
+    """A check that needs no context, and then the words of the item's own person, where it says any."""
+
+    __slots__ = ("_check", "_echo")
+
+    def __init__(self, check: RuleCheck, echo: EchoCheck) -> None:
+        self._check, self._echo = check, echo.check
+
+    def check(self, value: Any, context: DecisionContext) -> RuleResult:
+        """Check a value by itself, then beside the person."""
+        result = self._check(value)
+        if context.person is None or result is not None:
+            return result
+        return self._echo(value, context.person)
 
 
 class UserIdCheck:

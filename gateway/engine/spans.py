@@ -7,7 +7,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from gateway.engine.context import Masked, RuleResult
+from gateway.engine.context import Masked, Person, RuleResult
 from gateway.engine.rules import RuleCheck, check_of, masked
 from gateway.errors import FieldReason
 from gateway.plan import SpanName, Text
@@ -32,22 +32,22 @@ class SpanNameCheck:
         self._forms, self._routed, self._made = map(_form_check, (rule.forms, rule.routed, rule.made))
         self._route_keys, self._name_keys = (tuple(map(str.encode, keys)) for keys in (rule.routes, rule.named))
         self._verbs = frozenset(rule.verbs)
+        self._echoes = rule.echo
         self._free_text, self._kinds = rule.free_text, rule.kinds
 
-    def check(self, name: str, span: Message) -> Masked | None:
+    def check(self, name: str, span: Message, person: Person | None = None) -> Masked | None:
         """Return what takes the place of a name; None if it stays."""
-        if (
-            name in self._listed
-            or self._forms(name) is None
-            or self._is_routed(name, span)
-            or self._is_made(name, span)
-        ):
+        if name in self._listed:
             return None
-        if self._free_text:
+        stays = self._forms(name) is None or self._is_routed(name, span) or self._is_made(name, span)
+        repeats = self._echoes and person is not None and person.repeated_in(name)
+        if stays and not repeats:
+            return None
+        if self._free_text and not repeats:
             return masked(name)
         kind = self._kind(span)
         # The name of its kind says nothing else: what was put there once stays.
-        return None if name == kind else Masked(kind, FieldReason.NOT_LISTED)
+        return None if name == kind else Masked(kind, FieldReason.ECHO if repeats else FieldReason.NOT_LISTED)
 
     def _is_routed(self, name: str, span: Message) -> bool:
         return self._routed(name) is None and _is_value(name.partition(" ")[2], span, self._route_keys)

@@ -16,13 +16,14 @@ from gateway.engine.masks import narrowers
 from gateway.engine.message_cache import MAX_CACHED_MESSAGE_BYTES, MessageCache
 from gateway.engine.message_steps import AllSteps, InnerMessage, InnerMessages, MapEntries, MaskedSteps
 from gateway.engine.payload import AnyRewrite, Minimise, NestedRewrite
-from gateway.engine.rules import RuleCheck, check_of, context_rule_of
+from gateway.engine.rules import RuleCheck, check_of, context_rule_of, echo_of
 from gateway.engine.value_steps import (
     REPEATED,
     AppliedValue,
     AppliedValues,
     Check,
     CheckedValue,
+    EchoedValue,
     EventProperties,
     RawValue,
     RawValues,
@@ -118,6 +119,8 @@ class _Builder:
         check = self._check_of(index)
         if check is None or self._is_wrapper(field):
             return AppliedValue(field, self._apply(field)).run
+        if echo_of(self._plan.rules[index]) is not None:
+            return EchoedValue(field, check, self._apply(field)).run
         return CheckedValue(field, check).run
 
     def _apply(self, field: FieldPlan) -> ApplyRule:

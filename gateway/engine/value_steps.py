@@ -48,6 +48,29 @@ class CheckedValue:
             replace(parsed, name, apply_result(value, result, context, there), context, there)
 
 
+class EchoedValue:
+    """One value whose rule needs nothing but the words of the item's own person, where it says any."""
+
+    __slots__ = ("_apply", "_check", "_implicit", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, check: RuleCheck, apply: ApplyRule) -> None:
+        self._name, self._label = attribute(field.number), field.name
+        self._implicit = field.presence is Presence.IMPLICIT
+        self._check, self._apply = check, apply
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Check the value, where there is one."""
+        name = self._name
+        value = getattr(parsed, name)
+        if not (value if self._implicit else parsed.HasField(name)):
+            return
+        if context.person is not None or self._check(value) is not None:
+            there = (at, self._label)
+            kept = self._apply(value, context, there)
+            if kept is not value:
+                replace(parsed, name, kept, context, there)
+
+
 class AppliedValue:
     """One value of any other kind."""
 
@@ -83,7 +106,9 @@ class RawValue:
         """Decide on the message, where there is one."""
         name = self._name
         value = getattr(parsed, name)
-        if (value or parsed.HasField(name)) and self._cache.known(context).get(value) != value:
+        if (value or parsed.HasField(name)) and (
+            context.person is not None or self._cache.known(context).get(value) != value
+        ):
             there = (at, self._label)
             kept = self._apply(value, context, there)
             if kept is not value:
@@ -130,7 +155,9 @@ class RawValues:
         cache, messages = self._cache, getattr(parsed, self._name)
         context.spend(len(messages))
         values = messages[:]
-        results = [*map(cache.known(context).get, values)]
+        results: Sequence[MessageResult | None] = [*map(cache.known(context).get, values)]
+        if context.person is not None:
+            results = cache.beside_person(values, results, context, (at, self._label))
         if results != values:
             messages[:] = _kept(values, results, cache, context, (at, self._label))
 
@@ -167,7 +194,7 @@ class SpanNameStep:
     def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
         """Put another name in its place where it can't stay."""
         value = getattr(parsed, self._name)
-        if value and (result := self._check(value, parsed)) is not None:
+        if value and (result := self._check(value, parsed, context.person)) is not None:
             setattr(parsed, self._name, apply_result(value, result, context, (at, self._label)))
 
 

@@ -12,12 +12,13 @@ from gateway.contracts.approvals import read_approvals
 from gateway.contracts.contract import Contract
 from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract, FieldReason
-from gateway.model import Recipient
+from gateway.model import EU, Recipient
 from gateway.otlp.signals import BY_FLOW
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import personal_domains
 from gateway.policy.claims import Claims
 from gateway.policy.document import Caller, Destination
+from gateway.policy.echo import WordSources, beside_person, has_echo
 from gateway.policy.elsewhere import split_policy
 from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems
@@ -244,6 +245,7 @@ class Compiler:
             policy.user_id.without,
             *self._mail_domains,
             policy.identifiers,
+            recipient is Recipient.LOG or given.region not in EU,
         )
 
     def projector(self, destination: str) -> Projector:
@@ -288,12 +290,13 @@ class Compiler:
         return next(found, ("routes",))
 
     def _compile(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys) -> Plan:
+        name_terms, terms = terms, beside_person(type, terms)
         root, projector = self.contract.message(type), self.projector_for(terms)
         if kind_of_message(root) != "message":
             raise BadContract(f"{type}: {NOT_AN_ITEM}")
         if stripped := projector.missing_required(root):
             raise self._file.origin.error_at(
-                keys or self._keys_of(terms), f"would strip {stripped}, which {type} requires"
+                keys or self._keys_of(name_terms), f"would strip {stripped}, which {type} requires"
             )
         projection = Projection(projector, self.projector_for(reader))
         projection.add(root)
@@ -307,7 +310,16 @@ class Compiler:
         )
         self.count_compiled(sum(len(target.fields) for target in projection.targets))
         messages, rules = tuple(projection.messages), tuple(projection.rules)
-        return Plan(VERSION, type, terms.name, terms.is_vendor, messages, rules, anys, projection.targets, DIGEST)
+        words = self._word_sources.plan(type, terms.user_id) if any(map(has_echo, rules)) else None
+        self.count_compiled(0 if words is None else sum(len(message.fields) for message in words.messages))
+        return Plan(
+            VERSION, type, terms.name, terms.is_vendor, messages, rules, anys, projection.targets, DIGEST, words
+        )
+
+    @cached_property
+    def _word_sources(self) -> WordSources:
+        """Where the contract's types say names and addresses, whether approved or not."""
+        return WordSources(self.contract, {**self.claims, **self.classifications}, self.policy)
 
 
 def _open(plan: Plan, terms: RecipientTerms) -> Iterator[OpenPattern]:

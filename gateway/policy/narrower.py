@@ -33,7 +33,8 @@ def _is_narrower_alike(old: Rule, new: Rule | None) -> bool:
     """The same of two rules of one type; of two types, neither is within the other."""
     match old, new:
         case UserId(), UserId():
-            return set(old.detect) <= set(new.detect) and _is_text_narrower(old.text, new.text)
+            told = old.echo is None or new.echo is not None
+            return told and set(old.detect) <= set(new.detect) and _is_text_narrower(old.text, new.text)
         case FreeText(), FreeText():
             return _is_text_narrower(old.text, new.text)
         case WorkEmail(), WorkEmail():
@@ -76,7 +77,7 @@ def _is_text_narrower(old: Text | None, new: Text | None) -> bool:
         return False
     if now.one_of:
         return all(_passes(value, was) for value in now.one_of)
-    if was.one_of or was.name > now.name:
+    if was.one_of or was.name > now.name or (was.echo is not None and now.echo is None):
         return False
     return was.pattern in ("", now.pattern) and (was.max_length == 0 or 0 < now.max_length <= was.max_length)
 

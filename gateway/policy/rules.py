@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.detectors.by_category import detectors_for
 from gateway.errors import FieldReason, Reason
 from gateway.model import EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
-from gateway.patterns import TOKEN
+from gateway.patterns import TOKEN, literal_prefix
 from gateway.plan import Content, Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 
 WRAPPER_KINDS: Final[Mapping[str, str]] = {
@@ -76,6 +76,7 @@ class RecipientTerms(msgspec.Struct, frozen=True):
     `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers
     look like, `user_id_without` what isn't looked for in them. `personal` and `business` are the policy's own mail
     domains, as in a plan. `identifiers` are the patterns of things' identifiers, which may leave the EU.
+    `echo`: no open value may repeat the item's own person: at logs, and outside the EU.
     """
 
     name: str
@@ -88,6 +89,7 @@ class RecipientTerms(msgspec.Struct, frozen=True):
     personal: tuple[str, ...] = ()
     business: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
+    echo: bool = False
 
     @property
     def outside_eu(self) -> bool:
@@ -152,7 +154,12 @@ def _unfit_reason(kind: str) -> Reason:
 def _user_id(kind: str, privacy: FieldPrivacy, terms: RecipientTerms) -> Rule | Reason:
     if kind not in ("string", "integer"):
         return _unfit_reason(kind)
-    return UserId(terms.user_id, _own_bounds(privacy), _detectors(Category.USER_ID, terms.user_id_without))
+    return UserId(
+        terms.user_id,
+        _own_bounds(privacy),
+        _detectors(Category.USER_ID, terms.user_id_without),
+        literal_prefix(terms.user_id) if terms.echo and not privacy.one_of else None,
+    )
 
 
 def _work_email(privacy: FieldPrivacy, terms: RecipientTerms) -> Rule:
@@ -199,6 +206,7 @@ def _token(privacy: FieldPrivacy, terms: RecipientTerms) -> Text:
         privacy.max_length,
         privacy.one_of,
         _detectors(Category.OPERATIONAL, () if terms.outside_eu else privacy.without),
+        echo=literal_prefix(pattern) if terms.echo and not privacy.one_of else None,
     )
 
 

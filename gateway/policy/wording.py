@@ -74,7 +74,8 @@ def rule_wording(rule: Rule | None, named: PatternNames = NO_PATTERN_NAMES) -> s
         case None:
             return AS_IT_IS
         case UserId(pattern, text, detect):
-            return _joined(f"a user ID, {_shown(pattern, named)}", *_own(text, named), *_not_searched(detect))
+            said = (f"a user ID, {_shown(pattern, named)}", *_own(text, named), *_not_searched(detect))
+            return _joined(*said, *_echo(rule))
         case WorkEmail():
             return _joined(*_work_email(rule, named))
         case Text():
@@ -211,6 +212,12 @@ def _text(rule: Text, named: PatternNames) -> Iterator[str]:
         yield f"no {shortlist(rule.detect)} in it{spared}"
     if rule.name:
         yield "no name of what is never collected"
+    yield from _echo(rule)
+
+
+def _echo(rule: Text | UserId) -> Iterator[str]:
+    if rule.echo is not None:
+        yield "no name or address of the item's own person"
 
 
 def _not_searched(detect: Collection[Detector]) -> Iterator[str]:

@@ -43,7 +43,7 @@ ROWS: Final = {
     "zero-width characters", "full-width characters", "look-alike domains", "subaddresses", "10 MB", "depth 60",
     "depth 61", "depth 63", "depth 64", "depth 99", "depth 101", "depth 200", "personal address", "verified domain",
     "unverified domain", "free text", "timestamp near", "timestamp far", "event not planned", "unlisted property",
-    "attribute listed", "attribute unlisted", "body template", "trace ID", ("required field "
+    "echo", "attribute listed", "attribute unlisted", "body template", "trace ID", ("required field "
                                                                            "missing"), "closed enum", "group",
     "extension declared", "extension undeclared", "packed and unpacked", "oneof",
     "span name", "span status", "span event", "span link", "tracestate", "metric name", "measurement", "exemplar",

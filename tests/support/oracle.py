@@ -29,6 +29,7 @@ from tests.support.known_fields import (
     message_type_of,
     without_unknown_fields,
 )
+from tests.support.oracle_echo import Said, is_echo, said_in
 from tests.support.oracle_masks import Masks
 from tests.support.oracle_values import Personal, allowed_value, drop_unknown_numbers
 
@@ -41,6 +42,7 @@ class Oracle:
         self._classes = classes
         self._site = site
         self._facts = Facts(0)
+        self._said = Said()
         self._masks = Masks(contract, classes, site, self.stays)
         self._lost: list[tuple[str, ...]] = []
 
@@ -49,6 +51,7 @@ class Oracle:
         if facts.personal and self._site.is_vendor:
             return None
         self._facts = facts
+        self._said = said_in(self.contract, self._classes, type, raw, self._site.user_id)
         try:
             return self._minimised(type, raw)
         except Personal:
@@ -231,7 +234,10 @@ class Oracle:
             drop_unknown_numbers(value)
         wrapped = isinstance(value, Message) and value.DESCRIPTOR.name.endswith("Value") and kind != "opaque"
         inner = value.value if wrapped else value
-        left = allowed_value(rule_for(kind, privacy, self._site), inner, self._facts)
+        rule = rule_for(kind, privacy, self._site)
+        left = allowed_value(rule, inner, self._facts)
+        if left is not None and is_echo(rule, left, self._said):
+            return None
         if not wrapped or left is None:
             return left
         value.value = left

@@ -116,7 +116,9 @@ class SharedRules:
     def name(self, privacy: FieldPrivacy) -> Ruling:
         """On a string that is classified so, and names something. What is listed is the controller's say."""
         ruling = self.string(privacy)
-        return msgspec.structs.replace(ruling, name=True) if isinstance(ruling, Text) and not ruling.one_of else ruling
+        if not isinstance(ruling, Text) or ruling.one_of:
+            return ruling
+        return msgspec.structs.replace(ruling, name=True, echo=None)
 
     def string(self, privacy: FieldPrivacy) -> Ruling:
         """On a string that is classified so."""
@@ -128,7 +130,7 @@ class SharedRules:
         Whatever is found in it is there by chance.
         """
         ruling = self.string(privacy)
-        return msgspec.structs.replace(ruling, detect=()) if isinstance(ruling, Text) else ruling
+        return msgspec.structs.replace(ruling, detect=(), echo=None) if isinstance(ruling, Text) else ruling
 
     def inside_eu(self, ruling: Ruling) -> Ruling:
         """What doesn't leave the EU: there, this ruling."""

@@ -137,4 +137,5 @@ def _name(rules: SharedRules) -> Ruling:
         made,
         OPERATION_NAMES,
         NAME_ATTRIBUTES,
+        rules.terms.echo,
     )

@@ -191,4 +191,4 @@ def _comparable(rule: Rule | None) -> Rule | None:
         return Mask(rule.of)
     if isinstance(rule, WorkEmail):
         return WorkEmail(rule.outside, rule.vendor, rule.text)
-    return UserId("", rule.text, rule.detect) if isinstance(rule, UserId) else rule
+    return UserId("", rule.text, rule.detect, rule.echo and "") if isinstance(rule, UserId) else rule

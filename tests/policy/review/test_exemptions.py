@@ -224,7 +224,8 @@ def test_explain_says_what_is_not_looked_for() -> None:
     assert nodes["order"] == "matches ord_[0-9]{10}, nothing personal in it, phone not looked for"
     assert "looked for" not in nodes["id"]
     nodes = {path: node.wording for path, node in explain(compiled("", DIGITS), "t.A", "us-vendor").walk()}
-    assert nodes["id"] == "a user ID, matches usr_[0-9]{1,32}, card and phone not looked for"
+    said = "a user ID, matches usr_[0-9]{1,32}, card and phone not looked for"
+    assert nodes["id"] == f"{said}, no name or address of the item's own person"
 
 
 def test_a_new_exemption_is_released_and_one_that_ends_withheld() -> None:

@@ -136,6 +136,13 @@ def test_every_attribute_is_as_the_plan_has_it(destination: str) -> None:
     ("destination", "path", "kept", "reason", "words"),
     [
         ("eu-store", "id", True, None, "a user ID, matches usr_[A-Za-z0-9]{1,32}"),
+        (
+            "eu-log",
+            "id",
+            True,
+            None,
+            "a user ID, matches usr_[A-Za-z0-9]{1,32}, no name or address of the item's own person",
+        ),
         ("eu-store", "name", True, None, "no card, iban, coordinates, secret in it (a phone is no card)"),
         ("us-vendor", "name", False, FieldReason.CATEGORY_NOT_ALLOWED, "NAME is not allowed here"),
         ("eu-store", "bare", False, FieldReason.UNCLASSIFIED, "not classified"),

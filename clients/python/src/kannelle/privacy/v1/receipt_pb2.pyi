@@ -65,6 +65,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A path of a field mask: what it names is stripped, in whole or in part, or isn't there."""
     REASON_DUPLICATE_KEY: _Reason.ValueType  # 51
     """An entry of a map whose key, once normalised, is another's."""
+    REASON_ECHO: _Reason.ValueType  # 52
+    """A value that repeats the name or the address of the item's own person."""
     REASON_MALFORMED: _Reason.ValueType  # 60
     """Of an item."""
     REASON_TOO_LARGE: _Reason.ValueType  # 61
@@ -155,6 +157,8 @@ REASON_PATH_NOT_KEPT: Reason.ValueType  # 50
 """A path of a field mask: what it names is stripped, in whole or in part, or isn't there."""
 REASON_DUPLICATE_KEY: Reason.ValueType  # 51
 """An entry of a map whose key, once normalised, is another's."""
+REASON_ECHO: Reason.ValueType  # 52
+"""A value that repeats the name or the address of the item's own person."""
 REASON_MALFORMED: Reason.ValueType  # 60
 """Of an item."""
 REASON_TOO_LARGE: Reason.ValueType  # 61

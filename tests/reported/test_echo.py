@@ -1,0 +1,73 @@
+"""What SDKs report is lost to nobody's name: at most one open value in a thousand, and no name of a thing."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from typing import Any, Final
+
+import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from gateway.detectors.person_words import PersonWords, person_words
+from tests.reported.delivered_items import COMPILER, SLOTS, arrived, everything, listed, outcome
+from tests.reported.recordings import requests
+from tests.reported.test_reported import SOURCES
+
+ITEMS: Final = 20_000
+MAX_LOST: Final = ITEMS // 1000
+NAMES: Final = (
+    "Ada Byron", "Zoë Müller", "Jean-Luc Moreau", "Piotr Kowalski", "Łukasz Wiśniewski", "Inês Ferreira", "Bruno Rossi",
+    "Karin Lindqvist", "Søren Østergaard", "Ünal Yılmaz", "Jiří Dvořák", "Márta Nagy", "Ionuț Popescu", "Björk Jónsdóttir",
+    "Noé García", "Seán O'Connor", "Anaïs Lefèvre", "Jürgen Groß", "Kristīne Bērziņa", "Jonas Petrauskas", "Mart Tamm",
+    "Ana Horvat", "Luka Kovač", "Élodie Dubois", "Giulia Bianchi", "Niko Virtanen", "Aoife Murphy", "Maja Novak",
+    "Stefan Dimitrov", "Eleni Papadopoulou", "Max Weber", "Anna Schmidt", "Tom de Vries", "Sofia Costa", "Marek Zając",
+    "Ida Hansen", "Émile Zola", "Sara Andersson", "Matteo Greco", "Hugo Lambert", "Li Wu", "Nuno Alves", "Rosa Vidal",
+)  # fmt: skip
+
+
+def words(name: str) -> PersonWords:
+    found = person_words([(name,)], [])
+    assert found is not None
+    return found
+
+
+def open_values() -> Iterator[str]:
+    """Yield the texts that arrive under keys whose values aren't listed, each once."""
+    every = {one for source in SOURCES for one in outcome(source).arrived if one.key not in SLOTS.values()}
+    for one in sorted(every):
+        by = listed(one.key)
+        if by is not None and not COMPILER.policy.otlp.privacy(by).one_of:
+            yield from filter(lambda text: isinstance(text, str), _flat(json.loads(one.value)))
+
+
+def _flat(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_at_most_one_value_in_a_thousand_is_lost_to_a_name() -> None:
+    values = [*open_values()]
+    assert 200 < len(values) < ITEMS
+    # Names and values have no divisor in common, so that each value meets many names.
+    pairs = zip(range(ITEMS), cycle(NAMES), cycle([*values, *([""] * (len(values) % len(NAMES) == 0))]), strict=False)
+    known = {name: words(name) for name in NAMES}
+    lost = Counter((name, value) for _, name, value in pairs if known[name].repeated_in(value))
+    assert lost.total() <= MAX_LOST, lost.most_common(20)
+
+
+NAMING: Final = frozenset(SLOTS.values()) - {"scope version", "span name"}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_key_and_no_name_of_a_thing_is_lost_though_it_is_somebody_s(source: str) -> None:
+    """The person is called like every scope, metric, unit and event, and like every key."""
+    for signal, request in requests(source):
+        before = [one for one in everything(arrived(signal, request)) if one.key in NAMING]
+        names = sorted({one.value for one in before})
+        told = KeyValue(key="user.full_name", value=AnyValue(string_value=" ".join(names)[:100]))
+        for group in getattr(request, signal.groups):
+            group.resource.attributes.append(told)
+        after = [one for one in everything(arrived(signal, request)) if one.key in NAMING]
+        assert after == before
