@@ -69,13 +69,16 @@ def pattern_rules(plan: Plan) -> Iterator[PatternRule]:
     an error are their program's names.
     """
     fields = (
-        _rules_within((f"{message.name}.{field.name}",), plan.rules[field.rule])
-        for message in plan.messages
-        if not message.name.startswith(RPC_PACKAGE)
-        for field in message.fields
-        if field.rule is not None and field.number not in _selectors(message, plan)
+        _rules_of_fields(message, plan) for message in plan.messages if not message.name.startswith(RPC_PACKAGE)
     )
     yield from dict.fromkeys(chain.from_iterable(fields))
+
+
+def _rules_of_fields(message: MessagePlan, plan: Plan) -> Iterator[PatternRule]:
+    selectors = _selectors(message, plan)
+    for field in message.fields:
+        if field.rule is not None and field.number not in selectors:
+            yield from _rules_within((f"{message.name}.{field.name}",), plan.rules[field.rule])
 
 
 def _selectors(message: MessagePlan, plan: Plan) -> frozenset[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import BadPolicy
-from gateway.policy.compile import EVENT_TYPE, Compiler
+from gateway.policy.compile import Compiler
+from gateway.policy.item_types import EVENT_TYPE
 from gateway.policy.load import parse
 from tests.support.contracts import POLICY, compiler, contract, proto
 
@@ -24,7 +25,7 @@ def with_identifiers(patterns: str, body: str, more: str = "") -> Compiler:
 
 
 @pytest.mark.parametrize("pattern", [OPEN, PREFIXED, "[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}", "[0-9]{8}"])
-@pytest.mark.parametrize("destination", ["us-vendor", "us-log", "us-store", "jp-service"])
+@pytest.mark.parametrize("destination", ["us-vendor", "us-service", "us-store", "jp-service"])
 def test_a_pattern_that_a_probe_fits_leaves_the_eu_in_no_plan(pattern: str, destination: str) -> None:
     with pytest.raises(BadPolicy, match=rf"policy\.yaml:\d+: destinations\.{destination}: t\.A\.a: .*{PROMISE}"):
         annotated(pattern).plan("t.A", destination)
@@ -117,7 +118,7 @@ def test_metadata_that_leaves_the_eu_is_closed() -> None:
         "region: US, purpose",
         f'region: US, metadata: {{keys: {{x-state: {{category: OPERATIONAL, pattern: "{OPEN}"}}}}}}, purpose',
     )
-    with pytest.raises(BadPolicy, match=r"destinations\.us-log\.metadata\.keys\.x-state\.pattern: lets a name pass"):
+    with pytest.raises(BadPolicy, match=r"destinations\.us-store\.metadata\.keys\.x-state\.pattern: lets a name pass"):
         parse(f"{text}flows: {{}}\n")
     parse(f"{text.replace(OPEN, 'h264|hevc')}flows: {{}}\n")
 

@@ -125,6 +125,7 @@ def test_kannelles_items_have_a_subject() -> None:
         "kannelle.privacy.v1.AnalyticsEvent": ((1, 1), (1, 2)),
         "kannelle.privacy.v1.SupportMessage": ((1, 1), (1, 2)),
         "kannelle.crm.v1.Contact": ((1,), (2,)),
+        "kannelle.crm.v1.Subscription": ((), ()),
         "kannelle.video.v1.VideoExported": ((2,), (3,)),
         "kannelle.privacy.v1.AccessEntry": ((10,), (11,)),
         "opentelemetry.proto.logs.v1.ResourceLogs": ((), ()),
