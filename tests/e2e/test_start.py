@@ -398,6 +398,7 @@ def _written(row: Row, folder: Path, port: int, user: int | None) -> None:
     shutil.copyfile(default_path(), folder / "c.binpb")
     to = "us-vendor" if "segment" in row.exporter else "eu-log"
     policy = re.sub(rf"(  {to}: .*)exporter: .*\n", lambda match: f"{match[1]}exporter: {row.exporter}}}\n", POLICY)
+    policy = policy.replace('identifiers: ["ws_', 'identifiers: ["co_[a-z0-9]{1,32}", "ws_')
     flow = "otlp/logs" if "otlp" in row.exporter else "kannelle.crm.v1.Contact"
     more = "hosts: {US: [api.segment.io], FR: [c.example]}\n"
     (folder / "policy.yaml").write_text(f"{policy}flows: {{{flow}: [{to}]}}\n{more}")
