@@ -48,7 +48,7 @@ _PATHS: Final[Mapping[Category, str]] = {
     Category.COOKIE: """
         user.network.cookie_id""",
     Category.ORGANISATION: """
-        user.workspace.company_name user.workspace.team company.legal_name""",
+        user.workspace.company_name user.workspace.team user.workspace.role company.legal_name""",
     Category.USAGE: """
         user.usage.session_id user.usage.signed_in_at user.usage.videos_watched user.usage.recent_searches[*]
         attributes[session.id]""",
@@ -64,7 +64,7 @@ _PATHS: Final[Mapping[Category, str]] = {
     Category.OPERATIONAL: """
         name time action resource outcome topic reference created_at last_contacted[renewal] video_id codec length
         exported_at
-        user.workspace.workspace_id user.workspace.role user.device.app_version company.company_id company.seats
+        user.workspace.workspace_id user.device.app_version company.company_id company.seats
         subscription.plan subscription.renews_at attachments[*].media_type
         properties[channel] properties[code] properties[codec] properties[duration_s] properties[position_s]
         properties[recovered]

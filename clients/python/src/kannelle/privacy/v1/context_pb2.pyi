@@ -101,6 +101,7 @@ class Workspace(_message.Message):
     company_name: _builtins.str
     team: _builtins.str
     role: Global___WorkspaceRole.ValueType
+    """What a person is in an organisation: it says more of them than an identifier does."""
     def __init__(
         self,
         *,
