@@ -26,7 +26,15 @@ RECIPIENTS: Final = {
     "analytics": ("vendor", "US"),
     "support": ("vendor", "US"),
     "support-archive": ("store", "FR"),
+    "accounts": ("service", "FR"),
+    "workspace-directory": ("store", "FR"),
+    "project-backup": ("store", "FR"),
+    "web-projects": ("store", "FR"),
+    "business-assets": ("store", "FR"),
     "billing": ("service", "FR"),
+    "professional-services": ("service", "FR"),
+    "communications": ("service", "FR"),
+    "identity-provider": ("service", "BE"),
     "crm": ("service", "DE"),
 }
 
@@ -70,10 +78,12 @@ def test_logs_and_the_us_get_indirect_data_only(name: str) -> None:
     ("category", "expected"),
     [
         (Category.PAYMENT, {"billing"}),
+        (Category.POSTAL_ADDRESS, {"billing"}),
         (Category.FREE_TEXT, {"support-archive"}),
-        (Category.CONTENT, {"support-archive"}),
-        (Category.USAGE, set()),
-        (Category.NETWORK, set()),
+        (Category.CONTENT, {"business-assets", "project-backup", "support-archive", "web-projects"}),
+        (Category.DEVICE, {"accounts", "identity-provider", "support-archive"}),
+        (Category.USAGE, {"accounts", "support-archive"}),
+        (Category.NETWORK, {"identity-provider"}),
         (Category.COOKIE, set()),
         (Category.PERSONAL_EMAIL, set()),
         *((category, set()) for category in sorted(NEVER)),
@@ -88,8 +98,18 @@ def test_every_service_has_a_flow() -> None:
         "kannelle.privacy.v1.ActivityLogService/*": ("activity-log",),
         "kannelle.privacy.v1.AnalyticsService/*": ("analytics",),
         "kannelle.privacy.v1.SupportService/*": ("support", "support-archive"),
-        "kannelle.crm.v1.Contact": ("crm",),
+        "kannelle.account.v1.Account": ("accounts",),
+        "kannelle.workspace.v1.Membership": ("workspace-directory",),
+        "kannelle.project.v1.Project": ("project-backup",),
+        "kannelle.project.v1.WebProject": ("web-projects",),
+        "kannelle.asset.v1.BusinessAsset": ("business-assets",),
+        "kannelle.support.v1.ErrorReport": ("support-archive",),
+        "kannelle.billing.v1.Purchase": ("billing",),
         "kannelle.crm.v1.Subscription": ("billing",),
+        "kannelle.engagement.v1.Engagement": ("professional-services",),
+        "kannelle.communication.v1.Communication": ("communications",),
+        "kannelle.identity.v1.SignIn": ("identity-provider",),
+        "kannelle.crm.v1.Contact": ("crm",),
         "kannelle.video.v1.VideoExported": ("activity-log",),
         "kannelle.privacy.v1.AccessEntry": ("access-log",),
         "otlp/logs": ("application-log",),
@@ -101,6 +121,15 @@ def test_every_service_has_a_flow() -> None:
 def test_every_recipient_is_fed() -> None:
     fed = {name for names in POLICY.flows.values() for name in names} | {route.destination for route in POLICY.routes}
     assert fed == set(POLICY.destinations)
+
+
+def test_the_directory_knows_addresses_and_workspaces_alone() -> None:
+    assert POLICY.destinations["workspace-directory"].allow == {Category.WORK_EMAIL, Category.OPERATIONAL}
+
+
+def test_every_package_of_kannelles_services_may_be_elsewhere() -> None:
+    types = [flow for flow in POLICY.flows if "/" not in flow and not flow.startswith("kannelle.privacy.")]
+    assert {f"{name.rpartition('.')[0]}.*" for name in types} == set(POLICY.elsewhere)
 
 
 @pytest.mark.parametrize("event", POLICY.tracking_plan)
