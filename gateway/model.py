@@ -108,6 +108,12 @@ class FieldPrivacy(msgspec.Struct, frozen=True):
     max: int = 0
     """The most that a number may be."""
 
+    workspace: bool = False
+    """Whether this field names the message's workspace: a single string that is OPERATIONAL.
+
+    Of a field that holds a message, whether the one in it counts, where several as near to the top could be it.
+    """
+
     without: tuple[Detector, ...] = ()
     """Detectors that don't look into this value, inside the EU: `phone`, `ip`, `email`.
 
@@ -147,10 +153,11 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subject(msgspec.Struct, frozen=True, gc=False):
-    """Whom an item is about, as it says itself. Empty where it doesn't."""
+    """Whom an item is about, and in which workspace, as it says itself. Empty where it doesn't."""
 
     user_id: str = ""
     work_email: str = ""
+    workspace: str = ""
 
     def __repr__(self) -> str:
         return "Subject(…)"

@@ -376,13 +376,26 @@ class Plan(msgspec.Struct, frozen=True):
         return plan
 
 
+class AttributePlan(msgspec.Struct, frozen=True):
+    """Where items of OTLP have an attribute: its key, and the field numbers that lead to each list of attributes.
+
+    `messages` hold those lists alone, each attribute as raw bytes. The first list that has the key says the value,
+    where that is a string; one that has it twice, with two values, says none, as does what can't be read.
+    """
+
+    key: str
+    messages: tuple[MessagePlan, ...]
+    lists: tuple[tuple[int, ...], ...]
+
+
 class SubjectPlan(msgspec.Struct, frozen=True):
-    """Where the subject of a message type stands.
+    """Where the subject of a message type stands, and its workspace.
 
     A projection with nothing else, and the field numbers that lead to each identifier.
 
     An identifier that the type doesn't have has no numbers. `personal` and `business` are as in `WorkEmail`: by them
-    the subject's address tells whether the item is about a personal account.
+    the subject's address tells whether the item is about a personal account. Items of OTLP have their workspace in
+    `workspace_attribute`.
     """
 
     type: str
@@ -391,6 +404,8 @@ class SubjectPlan(msgspec.Struct, frozen=True):
     work_email: tuple[int, ...]
     personal: tuple[str, ...] = ()
     business: tuple[str, ...] = ()
+    workspace: tuple[int, ...] = ()
+    workspace_attribute: AttributePlan | None = None
 
 
 class EnvelopePlan(msgspec.Struct, frozen=True):

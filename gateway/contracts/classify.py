@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 import msgspec
+from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contracts.contract import Contract
 from gateway.errors import BadContract
@@ -14,6 +15,11 @@ from gateway.patterns import compile_pattern
 
 MAX_REPORTED_PROBLEMS: Final = 50
 """Annotations that can't hold, of which one error tells; the others are counted."""
+
+UNFIT_WORKSPACE: Final = (
+    "workspace: only a single string that is OPERATIONAL names a workspace, and only a single message leads to one: "
+    "what a workspace allows would be asked of another"
+)
 
 
 class InvalidOverlay(Exception):
@@ -47,8 +53,12 @@ def claims(contract: Contract, overlays: Mapping[str, Overlay]) -> Mapping[str, 
                 "its annotation says what this gateway is too old to know; say `overrides: true` if this counts "
                 "instead",
             )
-    _check_annotations(contract)
-    return {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}
+    claimed = {**contract.annotations, **{name: overlay.privacy for name, overlay in overlays.items()}}
+    unfit = _unfit_workspaces(contract, claimed)
+    for name in sorted(overlays.keys() & unfit):
+        raise InvalidOverlay(name, UNFIT_WORKSPACE)
+    _check_annotations(contract, unfit)
+    return claimed
 
 
 def approved(claimed: Mapping[str, FieldPrivacy], recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
@@ -77,6 +87,7 @@ def loosens(old: FieldPrivacy, new: FieldPrivacy) -> bool:
         new.category is old.category
         and new.map_key is old.map_key
         and new.subject == old.subject
+        and new.workspace == old.workspace
         and new.pattern == old.pattern
         and set(new.without) <= set(old.without)
         and _no_longer(old, new)
@@ -117,9 +128,30 @@ def _check_overlay(name: str, overlay: Overlay, annotation: FieldPrivacy | None,
         raise InvalidOverlay(name, "looser than its annotation; say `overrides: true` if that is meant")
 
 
-def _check_annotations(contract: Contract) -> None:
+def _unfit_workspaces(contract: Contract, claimed: Mapping[str, FieldPrivacy]) -> frozenset[str]:
+    """The fields that are said to name a workspace, or to lead to one that does, and can't."""
+    said = {name for name, privacy in claimed.items() if privacy.workspace} - contract.unreadable_fields
+    holders = contract.messages if said else ()
+    fields = (field for name in holders for field in contract.fields(contract.message(name)))
+    return frozenset(
+        field.full_name
+        for field in fields
+        if field.full_name in said and not _may_lead_to_workspace(field, claimed[field.full_name])
+    )
+
+
+def _may_lead_to_workspace(field: FieldDescriptor, privacy: FieldPrivacy) -> bool:
+    if field.is_repeated:
+        return False
+    if field.message_type is not None:
+        return not field.message_type.full_name.startswith("google.protobuf.")
+    return field.type == FieldDescriptor.TYPE_STRING and privacy.category is Category.OPERATIONAL
+
+
+def _check_annotations(contract: Contract, unfit_workspaces: Collection[str]) -> None:
     """Raise BadContract with a line for each annotation that can't hold, so that all can be mended at once."""
     faults = [(name, text) for name, held in contract.annotations.items() for text in _problems(held)]
+    faults += [(name, UNFIT_WORKSPACE) for name in sorted(unfit_workspaces)]
     lines = [f"{contract.file_of(name)}: {name}: {text}" for name, text in faults[:MAX_REPORTED_PROBLEMS]]
     if len(faults) > MAX_REPORTED_PROBLEMS:
         lines.append(f"and {len(faults) - MAX_REPORTED_PROBLEMS} more")

@@ -114,6 +114,7 @@ def privacy_of(field: FieldDescriptorProto) -> FieldPrivacy:
         one_of=tuple(given.one_of),
         min=given.min,
         max=given.max,
+        workspace=given.workspace,
     )
 
 

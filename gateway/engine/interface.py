@@ -55,7 +55,7 @@ class Engine(Protocol):
 
 
 class SubjectReader(Protocol):
-    """Reads whom items of one type are about, from the raw item, before anything is stripped."""
+    """Reads whom items of one type are about and in which workspace, from the raw item, before anything is stripped."""
 
     @property
     def plan(self) -> SubjectPlan:

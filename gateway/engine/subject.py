@@ -1,15 +1,18 @@
-"""Reads whom an item is about, from the raw item, before anything is stripped."""
+"""Reads whom an item is about and in which workspace, from the raw item, before anything is stripped."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
 from gateway.engine import addresses
+from gateway.errors import Refused
 from gateway.model import NO_SUBJECT, Subject
-from gateway.plan import SubjectPlan
-from gateway.protobuf.schema import attribute, build, parse
+from gateway.plan import AttributePlan, FieldPlan, MessagePlan, Presence, SubjectPlan
+from gateway.protobuf.schema import attribute, build, parse, read
 
 
 class SubjectProjection:
@@ -20,18 +23,80 @@ class SubjectProjection:
         self._schema = build(plan.messages)[0]
         self._user_id = tuple(map(attribute, plan.user_id))
         self._work_email = tuple(map(attribute, plan.work_email))
+        self._workspace = tuple(map(attribute, plan.workspace))
+        self._attribute = None if plan.workspace_attribute is None else AttributeReader(plan.workspace_attribute).read
         self._address = addresses.reader(plan.personal, plan.business)
 
     def read(self, raw: bytes) -> Subject:
         """The subject of a serialised message. Raises Refused if it is malformed."""
-        if not (self._user_id or self._work_email):
-            return NO_SUBJECT
+        named = "" if self._attribute is None else self._attribute(raw)
+        if not (self._user_id or self._work_email or self._workspace):
+            return Subject(workspace=named) if named else NO_SUBJECT
         message = parse(self._schema, raw)
-        return Subject(_follow(message, self._user_id), _follow(message, self._work_email))
+        return Subject(
+            _follow(message, self._user_id),
+            _follow(message, self._work_email),
+            _follow(message, self._workspace) or named,
+        )
 
     def is_personal(self, subject: Subject) -> bool:
         """Whether the subject's own address is a personal one: of a consumer's or disposable mail."""
         return bool(subject.work_email) and self._address(subject.work_email).kind is addresses.Kind.PERSONAL
+
+
+class AttributeReader:
+    """Reads one attribute of items of one type. An item without it isn't parsed, nor are its other attributes."""
+
+    def __init__(self, plan: AttributePlan) -> None:
+        self._key = plan.key.encode()
+        self._schema = build(plan.messages)[0]
+        self._lists = tuple(tuple(map(attribute, numbers)) for numbers in plan.lists)
+
+    def read(self, raw: bytes) -> str:
+        """The attribute's text; empty where an item doesn't say it, or says two things."""
+        if self._key not in raw:
+            return ""
+        try:
+            message = read(self._schema, raw)
+            found = map(self._values, (reduce(_below, names, [message]) for names in self._lists))
+            values = next(filter(None, found), frozenset())
+        except Refused:  # whether the item goes anywhere is the plan's to say
+            return ""
+        return next(iter(values)).decode("utf-8", "replace") if len(values) == 1 else ""
+
+    def _values(self, pairs: Iterable[bytes]) -> frozenset[bytes]:
+        """The attribute's values, of some pairs that are serialised. Raises Refused."""
+        read_pairs = (read(_PAIR, pair) for pair in pairs if self._key in pair)
+        return frozenset(
+            getattr(getattr(pair, _VALUE), _STRING_VALUE) for pair in read_pairs if getattr(pair, _KEY) == self._key
+        )
+
+
+_PAIR: Final = build(
+    (
+        MessagePlan(
+            "opentelemetry.proto.common.v1.KeyValue",
+            (
+                FieldPlan(1, "key", "bytes", Presence.IMPLICIT),
+                FieldPlan(2, "value", "message", Presence.EXPLICIT, message=1),
+            ),
+        ),
+        MessagePlan(
+            "opentelemetry.proto.common.v1.AnyValue", (FieldPlan(1, "string_value", "bytes", Presence.IMPLICIT),)
+        ),
+    )
+)[0]
+"""An attribute, and its value where that is a string. Texts that aren't UTF-8 are the plan's to judge."""
+
+_KEY, _VALUE, _STRING_VALUE = map(attribute, (1, 2, 1))
+
+
+def _below(holders: Iterable[Any], name: str) -> list[Any]:
+    """What the field `name` of each of some messages holds: one message, or many."""
+    found: list[Any] = []
+    for value in (getattr(holder, name) for holder in holders):
+        found.extend((value,) if isinstance(value, Message) else value)
+    return found
 
 
 def _follow(message: Message, path: tuple[str, ...]) -> str:

@@ -27,6 +27,7 @@ from gateway.policy.load import PolicyFile
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.open_patterns import OpenPattern, open_patterns
 from gateway.policy.otlp import slots
+from gateway.policy.otlp.workspace import workspace_attribute
 from gateway.policy.project import Projection
 from gateway.policy.projector import Projector
 from gateway.policy.residency import ceiling_of
@@ -213,7 +214,10 @@ class Compiler:
         """Where the subject of a message type stands. Raises KeyError, BadContract."""
         personal, business = self._mail_domains
         return msgspec.structs.replace(
-            subject_plan(self.contract, self.classifications, type), personal=personal, business=business
+            subject_plan(self.contract, self.classifications, type),
+            personal=personal,
+            business=business,
+            workspace_attribute=workspace_attribute(self.contract, type, self.policy.otlp.workspace),
         )
 
     @cached_property

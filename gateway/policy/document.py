@@ -253,6 +253,12 @@ class Otlp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     attributes: Mapping[Text, Category | Classification] = {}
     """What each attribute holds, by exact key (`user.id`) or by prefix (`service.*`). What isn't listed is stripped."""
 
+    workspace: Text = ""
+    """The attribute that names the item's workspace, such as `kannelle.workspace.id`.
+
+    An exact key of `attributes` that is OPERATIONAL. What the record says counts before its scope and its resource.
+    """
+
     log_templates: tuple[Text, ...] = ()
     """Log bodies that pass, word for word. Others are stripped."""
 

@@ -56,7 +56,7 @@ _REASON_TEXTS: Final[Mapping[Reason, str]] = {
     FieldReason.OPAQUE: "a key that ends in -bin is opaque: nobody can tell what it holds",
     FieldReason.NOT_CLOSED: "leaves the EU only with one_of or a pattern",
 }
-_NOT_FOR_METADATA: Final = ("map_key", "subject", "min", "max")
+_NOT_FOR_METADATA: Final = ("map_key", "subject", "workspace", "min", "max")
 _NOT_FOR_BYTES: Final = ("pattern", "max_length", "one_of", "without")
 
 

@@ -19,6 +19,7 @@ from gateway.model import NEVER, Category
 from gateway.otlp.signals import BY_FLOW
 from gateway.policy import elsewhere, envelope, exporter_files, named_patterns, personal_domains, residency, routes
 from gateway.policy.document import Classification, Otlp, Policy
+from gateway.policy.otlp.workspace import problems as workspace_problems
 from gateway.policy.placement import forbidden_reason
 from gateway.policy.problems import (
     duplicates,
@@ -186,5 +187,8 @@ def _problems_of_otlp(otlp: Otlp) -> Iterator[Problem]:
             yield from value_rule_problems(keys, held)
             if held.without and key.endswith(".*"):
                 yield (*keys, "without"), "is for one key, not for all that begin alike"
+            if held.workspace:
+                yield (*keys, "workspace"), "is for fields of messages: an attribute is named by `otlp: {workspace: …}`"
+    yield from workspace_problems(otlp)
     yield from text_problems(("otlp", "log_templates"), otlp.log_templates)
     yield from text_problems(("otlp", "span_names"), otlp.span_names)

@@ -1,21 +1,19 @@
-"""Whom a message is about: which fields say it, found by the classification, nearest to the root."""
+"""Whom a message is about, and in which workspace: the fields that say it, by classification, nearest to the root."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract, message_of
 from gateway.errors import BadContract
 from gateway.model import Category, FieldPrivacy
-from gateway.plan import FieldPlan, MessagePlan, Presence, SubjectPlan
-from gateway.policy.project import WIRE_TYPES
-
-Path = tuple[FieldDescriptor, ...]
+from gateway.plan import SubjectPlan
+from gateway.policy.field_paths import Path, numbers, project_paths
 
 MAX_SUBJECT_LEVELS: Final = 100
 """How deep a subject is looked for: the runtime reads no message that is deeper."""
@@ -42,33 +40,56 @@ def subject_plan(contract: Contract, classifications: Mapping[str, FieldPrivacy]
                                                     `author`, `user_id`, `video` and `owner_id` is marked
         level 3: not looked at; `video.author` wouldn't be entered again: `Author` was met on a higher level
     """
-    finder = _SubjectFinder(contract, classifications)
     root = contract.message(type)
-    user_id, work_email = (finder.find(root, category) for category in (Category.USER_ID, Category.WORK_EMAIL))
-    messages: list[MessagePlan] = []
-    _project(root.full_name, [path for path in (user_id, work_email) if path], messages)
-    return SubjectPlan(type, tuple(messages), _numbers(user_id), _numbers(work_email))
+    user_id, work_email, workspace = (
+        _SubjectFinder(contract, classifications, sought).find(root) for sought in (_USER_ID, _WORK_EMAIL, _WORKSPACE)
+    )
+    messages = project_paths(root, [path for path in (user_id, work_email, workspace) if path])
+    return SubjectPlan(type, messages, numbers(user_id), numbers(work_email), workspace=numbers(workspace))
 
 
-def _numbers(path: Path) -> tuple[int, ...]:
-    return tuple(field.number for field in path)
+class _Sought(msgspec.Struct, frozen=True):
+    """What is looked for: which strings could be it, which fields are marked, and what to do where several could."""
+
+    is_candidate: Callable[[FieldPrivacy], bool]
+    is_mark: Callable[[FieldDescriptor, FieldPrivacy], bool]
+    ambiguity: str
+
+
+def _subject_of(category: Category) -> _Sought:
+    """Marked by `subject`, at any field of the path."""
+    return _Sought(
+        lambda privacy: privacy.category is category,
+        lambda _, privacy: privacy.subject,
+        "could be the subject; mark one with `subject`",
+    )
+
+
+_USER_ID: Final = _subject_of(Category.USER_ID)
+_WORK_EMAIL: Final = _subject_of(Category.WORK_EMAIL)
+_WORKSPACE: Final = _Sought(
+    lambda privacy: privacy.workspace and privacy.category is Category.OPERATIONAL,
+    lambda field, privacy: privacy.workspace and field.message_type is not None,
+    "could be the workspace; mark the message that leads to one with `workspace`, or take the mark from all but one",
+)
 
 
 class _SubjectFinder:
-    """Finds the shallowest field of a category, or the marked one where several are."""
+    """Finds the shallowest field of those that could be it, or the marked one where several could."""
 
-    def __init__(self, contract: Contract, classifications: Mapping[str, FieldPrivacy]) -> None:
+    def __init__(self, contract: Contract, classifications: Mapping[str, FieldPrivacy], sought: _Sought) -> None:
         self._contract = contract
         self._classifications = classifications
+        self._sought = sought
 
-    def find(self, root: Descriptor, category: Category) -> Path:
+    def find(self, root: Descriptor) -> Path:
         """The path to it; empty if there is none. A mark may stand at any field of the path. Raises BadContract."""
         for level in self._levels(root):
-            found = [path for path in level if self._privacy(path[-1]).category is category]
+            found = [path for path in level if self._sought.is_candidate(self._privacy(path[-1]))]
             found = [path for path in found if self._is_marked(path)] or found
             if len(found) > 1:
                 names = " and ".join(".".join(field.name for field in path) for path in found[:MAX_REPORTED_PATHS])
-                raise BadContract(f"{root.full_name}: {names} could be the subject; mark one with `subject`")
+                raise BadContract(f"{root.file.name}: {root.full_name}: {names} {self._sought.ambiguity}")
             if found:
                 return found[0]
         return ()
@@ -103,7 +124,7 @@ class _SubjectFinder:
                 yield path
 
     def _is_marked(self, path: Path) -> bool:
-        return any(self._privacy(field).subject for field in path)
+        return any(self._sought.is_mark(field, self._privacy(field)) for field in path)
 
     def _privacy(self, field: FieldDescriptor) -> FieldPrivacy:
         return self._classifications.get(field.full_name, FieldPrivacy())
@@ -111,19 +132,3 @@ class _SubjectFinder:
 
 def _is_single_message(field: FieldDescriptor) -> bool:
     return field.message_type is not None and not field.is_repeated
-
-
-def _project(name: str, paths: Sequence[Path], messages: list[MessagePlan]) -> int:
-    """Add a message that holds the heads of `paths` and, below it, their tails; return its index."""
-    index = len(messages)
-    messages.append(MessagePlan(name, ()))
-    heads = groupby(sorted(paths, key=lambda path: path[0].number), key=lambda path: path[0])
-    messages[index] = MessagePlan(
-        name, tuple(_field(head, [path[1:] for path in group if path[1:]], messages) for head, group in heads)
-    )
-    return index
-
-
-def _field(field: FieldDescriptor, tails: Sequence[Path], messages: list[MessagePlan]) -> FieldPlan:
-    message = _project(message_of(field).full_name, tails, messages) if tails else None
-    return FieldPlan(field.number, field.name, WIRE_TYPES[field.type], Presence.EXPLICIT, message=message)

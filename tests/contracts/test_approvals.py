@@ -45,6 +45,7 @@ PRIVACY = st.builds(
     category=st.sampled_from(Category),
     map_key=st.sampled_from(Category),
     subject=st.booleans(),
+    workspace=st.booleans(),
     pattern=TEXT,
     max_length=st.integers(0, 2**32 - 1),
     one_of=st.lists(TEXT, max_size=3).map(tuple),

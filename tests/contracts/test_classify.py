@@ -56,6 +56,9 @@ def held(category: Category, **more: object) -> FieldPrivacy:
         (held(C.NAME, map_key=C.USER_ID), held(C.NAME, map_key=C.OPERATIONAL), True),
         (held(C.NAME), held(C.NAME, map_key=C.OPERATIONAL), True),
         (held(C.USER_ID), held(C.USER_ID, subject=True), True),
+        (held(C.OPERATIONAL), held(C.OPERATIONAL, workspace=True), True),
+        (held(C.OPERATIONAL, workspace=True), held(C.OPERATIONAL), True),
+        (held(C.OPERATIONAL, workspace=True), held(C.NAME), False),
         (held(C.NAME, max_length=5), held(C.AGE), False),
         (held(C.OPERATIONAL, min=1, max=9, max_length=5), held(C.OPERATIONAL, min=1, max=9), True),
     ],
@@ -196,3 +199,38 @@ def test_an_overlay_decides_what_leaves(overlay: str, wanted: set[str]) -> None:
     body = BODY.replace("@CONTENT", "")
     plan = compiler(body, f"classifications:\n  t.M.held: {overlay}\n").plan("t.M", "eu-indirect")
     assert {field.name for field in plan.messages[0].fields} == wanted
+
+
+WORKSPACES: Final = """
+message M {
+  string fit = 1 @{category: OPERATIONAL, workspace: true}; Sub held = 2 @{workspace: true};
+  string name = 3 @{category: NAME, workspace: true}; string none = 4 @{workspace: true};
+  repeated string many = 5 @{category: OPERATIONAL, workspace: true};
+  int32 number = 6 @{category: OPERATIONAL, workspace: true}; repeated Sub subs = 7 @{workspace: true};
+  map<string, string> map = 8 @{category: OPERATIONAL, workspace: true};
+  google.protobuf.StringValue wrapped = 9 @{category: OPERATIONAL, workspace: true};
+  bytes raw = 10 @{category: OPERATIONAL, workspace: true};
+}
+message Sub { string c = 1; }
+"""
+
+
+def test_only_a_single_operational_string_names_a_workspace() -> None:
+    with pytest.raises(BadContract) as caught:
+        claims(contract(proto(WORKSPACES)), {})
+    assert [line.split(": ")[:3] for line in str(caught.value).splitlines()] == [
+        ["f0.proto", f"t.M.{name}", "workspace"]
+        for name in ("many", "map", "name", "none", "number", "raw", "subs", "wrapped")
+    ]
+
+
+@pytest.mark.parametrize("field", ["b", "n"])
+def test_an_overlay_is_held_to_the_same_by_its_line(field: str) -> None:
+    with pytest.raises(
+        BadPolicy, match=rf"^policy\.yaml:\d+: classifications\.t\.M\.{field}: workspace: only a single"
+    ):
+        compiler(
+            "message M { string b = 1; repeated string n = 2; }",
+            "classifications:\n"
+            f"  t.M.{field}: {{category: {'NAME' if field == 'b' else 'OPERATIONAL'}, workspace: true}}\n",
+        )

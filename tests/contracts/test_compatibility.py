@@ -180,6 +180,7 @@ USER: Final = "DATA_CATEGORY_USER_ID"
 FIELDS: Final[dict[str, str]] = {
     "a further rule": f"string a = 1 [{F} = {{category: {USER}, hashed: true}}];",
     "another category": f"string a = 1 [{F}.category = DATA_CATEGORY_BIOMETRY];",
+    "another category of a workspace": f"string a = 1 [{F} = {{category: DATA_CATEGORY_BIOMETRY, workspace: true}}];",
     "another category of keys": f"map<string, string> a = 1 [{F} = {{category: {USER}, map_key: "
     f"DATA_CATEGORY_BIOMETRY}}];",
     "another option": f'string a = 1 [{F}.category = {USER}, (kannelle.privacy.v1.kept) = "a month"];',

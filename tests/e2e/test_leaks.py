@@ -322,7 +322,7 @@ def made() -> Iterator[object]:
     yield OutboxEntry(release, raw, raw, 1, (raw,))
     yield Leased(1, "analytics", EVENT, "digest", raw, raw, raw, 1, 0)
     yield ItemSource(raw, WORD, 1)
-    yield Subject(WORD, f"{WORD}@{WORD}.example")
+    yield Subject(WORD, f"{WORD}@{WORD}.example", WORD)
     yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)
     yield Withheld("analytics", ItemReason.PERSONAL_ACCOUNT)
     yield BatchOutcome(accepted=1, rejected=[(0, ItemReason.MALFORMED)], withheld=[0])

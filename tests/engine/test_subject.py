@@ -134,3 +134,102 @@ def test_of_several_the_last_counts_as_it_does_for_everybody() -> None:
 def test_any_bytes_are_refused_or_read(raw: bytes) -> None:
     with suppress(Refused):
         assert isinstance(reader("Deep").read(raw), Subject)
+
+
+# ── The workspace of items of OTLP
+# ──────────────────────────────────────────────────────────
+
+LOG: Final = "opentelemetry.proto.logs.v1.ResourceLogs"
+SPAN: Final = "opentelemetry.proto.trace.v1.ResourceSpans"
+METRIC: Final = "opentelemetry.proto.metrics.v1.ResourceMetrics"
+OTLP: Final = "otlp: {workspace: ws.id, attributes: {ws.id: OPERATIONAL, other: OPERATIONAL}}"
+
+
+def said(value: str, key: str = "ws.id") -> str:
+    return f"attributes {{ key: '{key}' value {{ {value} }} }}"
+
+
+A, B, C, EMPTY = (said(f"string_value: '{name}'") for name in ("ws_a", "ws_b", "ws_c", ""))
+OTHER, KEY_AS_VALUE = said("string_value: 'ws_a'", "other"), said("string_value: 'ws.id'", "other")
+NUMBER, RAW = said("int_value: 7"), said("bytes_value: 'ws_a'")
+KVLIST: Final = (
+    "attributes { key: 'ws' value { kvlist_value { values { key: 'id' value { string_value: 'ws_a' } } } } }"
+)
+ITEMS: Final[list[tuple[str, str, str, str]]] = [
+    ("a record's", LOG, f"scope_logs {{ log_records {{ {A} }} }}", "ws_a"),
+    ("a scope's", LOG, f"scope_logs {{ scope {{ {A} }} log_records {{ }} }}", "ws_a"),
+    ("a resource's", LOG, f"resource {{ {A} }} scope_logs {{ log_records {{ }} }}", "ws_a"),
+    (
+        "a record's before its resource's",
+        LOG,
+        f"resource {{ {B} }} scope_logs {{ log_records {{ {A} }} }}",
+        "ws_a",
+    ),
+    (
+        "a scope's before its resource's",
+        LOG,
+        f"resource {{ {B} }} scope_logs {{ scope {{ {A} }} }}",
+        "ws_a",
+    ),
+    ("a span's", SPAN, f"scope_spans {{ spans {{ {A} }} }}", "ws_a"),
+    ("not an event's of a span", SPAN, f"scope_spans {{ spans {{ events {{ {A} }} }} }}", ""),
+    *(
+        (kind, METRIC, f"scope_metrics {{ metrics {{ {kind} {{ data_points {{ {A} }} }} }} }}", "ws_a")
+        for kind in ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+    ),
+    ("another attribute's", LOG, f"scope_logs {{ log_records {{ {OTHER} }} }}", ""),
+    ("the key as a value", LOG, f"scope_logs {{ log_records {{ {KEY_AS_VALUE} }} }}", ""),
+    ("within a list", LOG, f"scope_logs {{ log_records {{ {KVLIST} }} }}", ""),
+    ("a number", LOG, f"scope_logs {{ log_records {{ {NUMBER} }} }}", ""),
+    ("bytes", LOG, f"scope_logs {{ log_records {{ {RAW} }} }}", ""),
+    ("twice the same", LOG, f"scope_logs {{ log_records {{ {A} {A} }} }}", "ws_a"),
+    (
+        "two things, whatever its resource says",
+        LOG,
+        f"resource {{ {C} }} scope_logs {{ log_records {{ {A} {B} }} }}",
+        "",
+    ),
+    (
+        "of two records, two things",
+        LOG,
+        f"scope_logs {{ log_records {{ {A} }} log_records {{ {B} }} }}",
+        "",
+    ),
+    (
+        "nothing, though its resource says it",
+        LOG,
+        f"resource {{ {C} }} scope_logs {{ log_records {{ {EMPTY} }} }}",
+        "",
+    ),
+    ("without the key", LOG, "scope_logs { log_records { severity_text: 'INFO' } }", ""),
+]
+
+
+@cache
+def otlp_reader(type: str) -> SubjectProjection:
+    return SubjectProjection(compiler("", OTLP).subject(type))
+
+
+@pytest.mark.parametrize(("row", "type", "text", "workspace"), ITEMS, ids=[item[0] for item in ITEMS])
+def test_of_an_item_of_otlp_it_is_what_the_attribute_nearest_to_the_record_says(
+    row: str, type: str, text: str, workspace: str
+) -> None:
+    raw = encode(compiler("").contract, type, text)
+    assert otlp_reader(type).read(raw) == Subject(workspace=workspace)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\xff", b"ws.id", field(2, b"\x12ws.id"), field(1, field(1, field(1, b"ws.id") + b"\x07"))]
+)
+def test_of_an_item_that_cannot_be_read_it_is_not_told(raw: bytes) -> None:
+    assert otlp_reader(LOG).read(raw) == NO_SUBJECT
+
+
+def test_a_text_that_is_not_utf_8_names_a_workspace_that_nobody_has() -> None:
+    pair = field(1, b"ws.id") + field(2, field(1, b"\xff"))
+    assert otlp_reader(LOG).read(field(1, field(1, pair))) == Subject(workspace="\ufffd")
+
+
+def test_without_a_key_nothing_of_it_is_parsed() -> None:
+    plan = compiler("").subject(LOG)
+    assert (plan.workspace_attribute, SubjectProjection(plan).read(b"\xff")) == (None, NO_SUBJECT)

@@ -180,6 +180,7 @@ def test_what_could_never_pass_is_told(key: str, held: Category | Classification
         ("x-a", Classification(category=C.OPERATIONAL, min=1, max=2), "min", "is not for metadata"),
         ("x-a", Classification(category=C.NAME, map_key=C.NAME), "map_key", "is not for metadata"),
         ("x-a", Classification(category=C.USER_ID, subject=True), "subject", "is not for metadata"),
+        ("x-a", Classification(category=C.OPERATIONAL, workspace=True), "workspace", "is not for metadata"),
         (
             "x-a-bin",
             Classification(category=C.CONTENT, max_length=3),

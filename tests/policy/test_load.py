@@ -447,6 +447,38 @@ def test_a_wildcard_stands_at_the_end_only(key: str) -> None:
     assert fault(f"{BASE}otlp:\n  attributes:\n    '{key}': OPERATIONAL\n") == expected
 
 
+EXACT_KEY = "must be an exact key of `attributes`, beside it; must be one of ws.id, seats, user.id"
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("ws.id", ""),
+        ("ws.ids", f"{EXACT_KEY}; did you mean ws.id?"),
+        ("service.*", EXACT_KEY),
+        ("service.name", EXACT_KEY),
+        ("user.id", "is USER_ID: what names a workspace is OPERATIONAL, and says nothing of a person"),
+        ("seats", "is a number by its min and max: a string names a workspace"),
+    ],
+)
+def test_the_workspace_is_a_listed_attribute(key: str, wrong: str) -> None:
+    listed = (
+        "{ws.id: OPERATIONAL, seats: {category: OPERATIONAL, min: 0, max: 9}, user.id: USER_ID, service.*: OPERATIONAL}"
+    )
+    text = f"{BASE}otlp:\n  workspace: '{key}'\n  attributes: {listed}\n"
+    if not wrong:
+        assert parse(text).policy.otlp.workspace == key
+        return
+    assert fault(text) == f"policy.yaml:{AFTER + 1}: otlp.workspace: {wrong}"
+
+
+def test_an_attribute_does_not_say_itself_that_it_names_the_workspace() -> None:
+    assert fault(f"{BASE}otlp:\n  attributes:\n    a: {{category: OPERATIONAL, workspace: true}}\n") == (
+        f"policy.yaml:{AFTER + 2}: otlp.attributes.a.workspace: is for fields of messages: an attribute is named by "
+        "`otlp: {workspace: …}`"
+    )
+
+
 def test_a_log_template_is_listed_once() -> None:
     assert (
         fault(f"{BASE}otlp: {{log_templates: [a, a]}}")

@@ -83,7 +83,7 @@ def test_types_that_follow_one_another_take_no_stack(shape: str, work: str) -> N
 
 
 def test_a_subject_that_can_be_reached_in_many_ways_is_ambiguous_at_once() -> None:
-    with pytest.raises(BadContract, match=r"^t\.M0: .* could be the subject; mark one with `subject`$"):
+    with pytest.raises(BadContract, match=r"^f0\.proto: t\.M0: .* could be the subject; mark one with `subject`$"):
         made(contract(oversized_contracts.proto_text(oversized_contracts.doubling, 60))).subject("t.M0")
 
 

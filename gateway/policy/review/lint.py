@@ -66,7 +66,7 @@ def ambiguous_subjects(compiler: Compiler) -> Iterator[Finding]:
         try:
             compiler.subject(item)
         except BadContract as error:
-            yield Finding(Severity.ERROR, "ambiguous-subject", item, str(error).removeprefix(f"{item}: "))
+            yield Finding(Severity.ERROR, "ambiguous-subject", item, str(error).partition(f"{item}: ")[2])
 
 
 def empty_flows(compiler: Compiler) -> Iterator[Finding]:

@@ -129,6 +129,7 @@ class FieldPrivacy(_message.Message):
     ONE_OF_FIELD_NUMBER: _builtins.int
     MIN_FIELD_NUMBER: _builtins.int
     MAX_FIELD_NUMBER: _builtins.int
+    WORKSPACE_FIELD_NUMBER: _builtins.int
     category: Global___DataCategory.ValueType
     """What the value is; of a map field, what its values are."""
     map_key: Global___DataCategory.ValueType
@@ -142,6 +143,10 @@ class FieldPrivacy(_message.Message):
     min: _builtins.int
     """Bounds of a whole number or of a duration in seconds, both inclusive; 0 and 0 mean none."""
     max: _builtins.int
+    workspace: _builtins.bool
+    """Names the message's workspace; for a single string that is OPERATIONAL. Where several as near to the top could be it, it also marks
+    the message that leads to the one that is.
+    """
     @_builtins.property
     def one_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The values there are."""
@@ -157,10 +162,11 @@ class FieldPrivacy(_message.Message):
         one_of: _abc.Iterable[_builtins.str] | None = ...,
         min: _builtins.int = ...,
         max: _builtins.int = ...,
+        workspace: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "map_key", b"map_key", "max", b"max", "max_length", b"max_length", "min", b"min", "one_of", b"one_of", "pattern", b"pattern", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "map_key", b"map_key", "max", b"max", "max_length", b"max_length", "min", b"min", "one_of", b"one_of", "pattern", b"pattern", "subject", b"subject", "workspace", b"workspace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kannelle.privacy.v1 import annotations_pb2 as kannelle_dot_privacy_dot_v1_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kannelle/privacy/v1/context.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\"\xc5\x02\n\x0bUserContext\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x01\x12\x1e\n\nwork_email\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x02\x12\x1d\n\tfull_name\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\n\x12 \n\x0cphone_number\x18\x04 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0b\x12\x31\n\tworkspace\x18\x05 \x01(\x0b\x32\x1e.kannelle.privacy.v1.Workspace\x12+\n\x06\x64\x65vice\x18\x06 \x01(\x0b\x32\x1b.kannelle.privacy.v1.Device\x12-\n\x07network\x18\x07 \x01(\x0b\x32\x1c.kannelle.privacy.v1.Network\x12)\n\x05usage\x18\x08 \x01(\x0b\x32\x1a.kannelle.privacy.v1.Usage\"\xba\x01\n\tWorkspace\x12\x33\n\x0cworkspace_id\x18\x01 \x01(\tB\x1d\xea\xef\xe4\x08\x18\x08\x03\"\x14ws_[A-Za-z0-9]{1,32}\x12 \n\x0c\x63ompany_name\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x10\x12\x18\n\x04team\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x10\x12<\n\x04role\x18\x04 \x01(\x0e\x32\".kannelle.privacy.v1.WorkspaceRoleB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x10\"\xaa\x01\n\x06\x44\x65vice\x12\x1d\n\tdevice_id\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12\x19\n\x05model\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12$\n\x10operating_system\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12@\n\x0b\x61pp_version\x18\x04 \x01(\tB+\xea\xef\xe4\x08&\x08\x03\"\"[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}\"h\n\x07Network\x12\x1e\n\nip_address\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0f\x12\x1e\n\nuser_agent\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12\x1d\n\tcookie_id\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x14\"\xae\x01\n\x05Usage\x12\x1e\n\nsession_id\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11\x12<\n\x0csigned_in_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11\x12\"\n\x0evideos_watched\x18\x03 \x01(\rB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11\x12#\n\x0frecent_searches\x18\x04 \x03(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11*\x7f\n\rWorkspaceRole\x12\x1e\n\x1aWORKSPACE_ROLE_UNSPECIFIED\x10\x00\x12\x19\n\x15WORKSPACE_ROLE_VIEWER\x10\x01\x12\x19\n\x15WORKSPACE_ROLE_EDITOR\x10\x02\x12\x18\n\x14WORKSPACE_ROLE_ADMIN\x10\x03\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kannelle/privacy/v1/context.proto\x12\x13kannelle.privacy.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%kannelle/privacy/v1/annotations.proto\"\xc5\x02\n\x0bUserContext\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x01\x12\x1e\n\nwork_email\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x02\x12\x1d\n\tfull_name\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\n\x12 \n\x0cphone_number\x18\x04 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0b\x12\x31\n\tworkspace\x18\x05 \x01(\x0b\x32\x1e.kannelle.privacy.v1.Workspace\x12+\n\x06\x64\x65vice\x18\x06 \x01(\x0b\x32\x1b.kannelle.privacy.v1.Device\x12-\n\x07network\x18\x07 \x01(\x0b\x32\x1c.kannelle.privacy.v1.Network\x12)\n\x05usage\x18\x08 \x01(\x0b\x32\x1a.kannelle.privacy.v1.Usage\"\xbc\x01\n\tWorkspace\x12\x35\n\x0cworkspace_id\x18\x01 \x01(\tB\x1f\xea\xef\xe4\x08\x1a\x08\x03\"\x14ws_[A-Za-z0-9]{1,32}H\x01\x12 \n\x0c\x63ompany_name\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x10\x12\x18\n\x04team\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x10\x12<\n\x04role\x18\x04 \x01(\x0e\x32\".kannelle.privacy.v1.WorkspaceRoleB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x10\"\xaa\x01\n\x06\x44\x65vice\x12\x1d\n\tdevice_id\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12\x19\n\x05model\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12$\n\x10operating_system\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12@\n\x0b\x61pp_version\x18\x04 \x01(\tB+\xea\xef\xe4\x08&\x08\x03\"\"[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}\"h\n\x07Network\x12\x1e\n\nip_address\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0f\x12\x1e\n\nuser_agent\x18\x02 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x0e\x12\x1d\n\tcookie_id\x18\x03 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x14\"\xae\x01\n\x05Usage\x12\x1e\n\nsession_id\x18\x01 \x01(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11\x12<\n\x0csigned_in_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11\x12\"\n\x0evideos_watched\x18\x03 \x01(\rB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11\x12#\n\x0frecent_searches\x18\x04 \x03(\tB\n\x80\x01\x01\xea\xef\xe4\x08\x02\x08\x11*\x7f\n\rWorkspaceRole\x12\x1e\n\x1aWORKSPACE_ROLE_UNSPECIFIED\x10\x00\x12\x19\n\x15WORKSPACE_ROLE_VIEWER\x10\x01\x12\x19\n\x15WORKSPACE_ROLE_EDITOR\x10\x02\x12\x18\n\x14WORKSPACE_ROLE_ADMIN\x10\x03\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERCONTEXT'].fields_by_name['phone_number']._loaded_options = None
   _globals['_USERCONTEXT'].fields_by_name['phone_number']._serialized_options = b'\200\001\001\352\357\344\010\002\010\013'
   _globals['_WORKSPACE'].fields_by_name['workspace_id']._loaded_options = None
-  _globals['_WORKSPACE'].fields_by_name['workspace_id']._serialized_options = b'\352\357\344\010\030\010\003\"\024ws_[A-Za-z0-9]{1,32}'
+  _globals['_WORKSPACE'].fields_by_name['workspace_id']._serialized_options = b'\352\357\344\010\032\010\003\"\024ws_[A-Za-z0-9]{1,32}H\001'
   _globals['_WORKSPACE'].fields_by_name['company_name']._loaded_options = None
   _globals['_WORKSPACE'].fields_by_name['company_name']._serialized_options = b'\200\001\001\352\357\344\010\002\010\020'
   _globals['_WORKSPACE'].fields_by_name['team']._loaded_options = None
@@ -72,16 +72,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USAGE'].fields_by_name['videos_watched']._serialized_options = b'\200\001\001\352\357\344\010\002\010\021'
   _globals['_USAGE'].fields_by_name['recent_searches']._loaded_options = None
   _globals['_USAGE'].fields_by_name['recent_searches']._serialized_options = b'\200\001\001\352\357\344\010\002\010\021'
-  _globals['_WORKSPACEROLE']._serialized_start=1103
-  _globals['_WORKSPACEROLE']._serialized_end=1230
+  _globals['_WORKSPACEROLE']._serialized_start=1105
+  _globals['_WORKSPACEROLE']._serialized_end=1232
   _globals['_USERCONTEXT']._serialized_start=131
   _globals['_USERCONTEXT']._serialized_end=456
   _globals['_WORKSPACE']._serialized_start=459
-  _globals['_WORKSPACE']._serialized_end=645
-  _globals['_DEVICE']._serialized_start=648
-  _globals['_DEVICE']._serialized_end=818
-  _globals['_NETWORK']._serialized_start=820
-  _globals['_NETWORK']._serialized_end=924
-  _globals['_USAGE']._serialized_start=927
-  _globals['_USAGE']._serialized_end=1101
+  _globals['_WORKSPACE']._serialized_end=647
+  _globals['_DEVICE']._serialized_start=650
+  _globals['_DEVICE']._serialized_end=820
+  _globals['_NETWORK']._serialized_start=822
+  _globals['_NETWORK']._serialized_end=926
+  _globals['_USAGE']._serialized_start=929
+  _globals['_USAGE']._serialized_end=1103
 # @@protoc_insertion_point(module_scope)
