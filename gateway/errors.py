@@ -74,6 +74,7 @@ class ItemReason(Reason):
     PERSONAL_ACCOUNT = "PERSONAL_ACCOUNT"
     MASK_EMPTY = "MASK_EMPTY"
     MASK_UNCLEAR = "MASK_UNCLEAR"
+    BACKUP_NOT_ON = "BACKUP_NOT_ON"
 
 
 class CallReason(Reason):

@@ -135,18 +135,34 @@ class Recipient(StrEnum):
     STORE = "store"
 
 
+class Gate(StrEnum):
+    """What a destination asks of the facts before it gets an item at all; `Facts` has a field of the same name."""
+
+    BACKUP = "backup"
+    """The item's workspace has switched backup on."""
+
+
+class Switch(StrEnum):
+    """What a workspace has decided, as far as anybody knows."""
+
+    ON = "ON"
+    OFF = "OFF"
+    UNKNOWN = "UNKNOWN"
+
+
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """What a decision may know beside the item itself.
 
     `received_ns` is the time of receipt in nanoseconds since 1970. `directory` says whether a directory is configured;
     `verified` holds the domains, as lower-case A-labels, that it has verified for the subject's workspace. `personal`:
-    the subject's own address is not a business one.
+    the subject's own address is not a business one. `backup`: whether the item's workspace has its projects backed up.
     """
 
     received_ns: int
     directory: bool = False
     verified: frozenset[str] = frozenset()
     personal: bool = False
+    backup: Switch = Switch.UNKNOWN
 
     def __repr__(self) -> str:
         return "Facts(…)"

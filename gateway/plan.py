@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.model import Detector, Spare
+from gateway.model import Detector, Gate, Spare
 
 VERSION: Final = 2
 
@@ -344,7 +344,8 @@ class Plan(msgspec.Struct, frozen=True):
     The projection of `messages[0]` and all below it, and the values' rules.
 
     `targets` are the messages that masks speak of. `detectors` is the digest of what the detectors know. `person` is
-    who the item is about, where rules have an `echo`.
+    who the item is about, where rules have an `echo`. `gates` withhold any item, whatever it holds, of which the facts
+    don't say what they ask: `backup`, that it is `ON`.
     """
 
     version: int
@@ -357,6 +358,7 @@ class Plan(msgspec.Struct, frozen=True):
     targets: tuple[MaskTarget, ...] = ()
     detectors: str = ""
     person: PersonPlan | None = None
+    gates: tuple[Gate, ...] = ()
 
     def dump(self) -> bytes:
         """The plan as canonical JSON."""

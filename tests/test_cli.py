@@ -392,6 +392,19 @@ def test_where_destinations_differ_each_is_named() -> None:
     )
 
 
+def test_a_destination_s_gates_are_named(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        default_policy().read_text(encoding="utf-8").replace("purpose: sales", "purpose: sales\n    gates: [backup]"),
+        encoding="utf-8",
+    )
+    assert run("explain", CONTACT, "--policy", str(policy)).stdout.splitlines()[0] == (
+        f"{CONTACT} at crm (service in DE, only by the gate backup)"
+    )
+    told = json.loads(run("explain", CONTACT, "--policy", str(policy), "--format", "json").stdout)
+    assert [place["gates"] for place in told["destinations"]] == [["backup"]]
+
+
 def test_a_type_without_a_flow_is_told_for_every_destination() -> None:
     told = json.loads(run("explain", "kannelle.crm.v1.Company", "--format", "json").stdout)
     assert [place["destination"] for place in told["destinations"]] == list(KANNELLE.policy.destinations)

@@ -16,6 +16,7 @@ from gateway.cli.sources import find_destination, find_type, load_compiler
 from gateway.errors import Reason
 from gateway.model import Category
 from gateway.policy.compile import Compiler
+from gateway.policy.document import Destination
 from gateway.policy.flow_targets import flow_targets
 from gateway.policy.review.explain import Node
 from gateway.policy.review.explain import explain as tell
@@ -51,6 +52,7 @@ class DestinationRecord(msgspec.Struct, frozen=True):
     region: str
     recipient: str
     purpose: str
+    gates: list[str]
     fields: list[FieldRecord]
 
 
@@ -94,7 +96,7 @@ def _destinations_of(made: Compiler, item: str) -> list[str]:
 def _destination_record(made: Compiler, name: str, view: Node) -> DestinationRecord:
     given = made.policy.destinations[name]
     fields = [_field_record(path, node) for path, node in view.walk()]
-    return DestinationRecord(name, given.region, given.recipient, given.purpose, fields)
+    return DestinationRecord(name, given.region, given.recipient, given.purpose, sorted(given.gates), fields)
 
 
 def _field_record(path: str, node: Node) -> FieldRecord:
@@ -114,13 +116,16 @@ def _tree(made: Compiler, item: str, views: Views) -> Tree:
     from rich.text import Text  # noqa: PLC0415 JSON doesn't wait for it
     from rich.tree import Tree  # noqa: PLC0415
 
-    places = ", ".join(
-        f"{name} ({made.policy.destinations[name].recipient} in {made.policy.destinations[name].region})"
-        for name in views
-    )
+    places = ", ".join(f"{name} ({_place(made.policy.destinations[name])})" for name in views)
     root = Tree(Text.assemble((item, "bold"), f" at {places}"))
     _add_children(root, views, len(views))
     return root
+
+
+def _place(given: Destination) -> str:
+    """Who a destination is, and what must be known before it gets anything."""
+    asked = f", only by the gate {' and '.join(sorted(given.gates))}" if given.gates else ""
+    return f"{given.recipient} in {given.region}{asked}"
 
 
 def _add_children(tree: Tree, views: Views, every: int) -> None:

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Final
 
 from gateway.engine.context import DecisionContext, PersonalAccount
+from gateway.engine.gates import closed_gate
 from gateway.engine.interface import FieldCounter, Identifier, Item, Outcome
 from gateway.engine.masks import surveys
 from gateway.engine.person import PersonReader
@@ -80,6 +81,8 @@ class ReferenceEngine:
             raise Refused(ItemReason.TOO_LARGE)
         if facts.personal and plan.vendor:
             raise PersonalAccount
+        if plan.gates and (reason := closed_gate(plan.gates, facts)) is not None:
+            return Withheld(plan.destination, reason)
         context, weight = DecisionContext(facts), 0
         if self._person is not None:
             context.person = self._person(raw)

@@ -46,6 +46,10 @@ NAME_FEWER: Final = "name fewer of them, or types that lead to less"
 
 NOT_AN_ITEM: Final = "is a value, classified at the field that holds it; it can't be an item"
 
+NO_BACKUP_GATE: Final = (
+    "say `gates: [backup]`: a company's projects go where it has switched backup on, and nowhere else"
+)
+
 
 class Compiler:
     """Makes the plans of one contract under one policy, each when first asked for, and the same each time.
@@ -250,6 +254,7 @@ class Compiler:
             *self._mail_domains,
             policy.identifiers,
             recipient is Recipient.LOG or given.region not in EU,
+            tuple(sorted(given.gates)) if isinstance(given, Destination) else None,
         )
 
     def projector(self, destination: str) -> Projector:
@@ -302,6 +307,10 @@ class Compiler:
             raise self._file.origin.error_at(
                 keys or self._keys_of(name_terms), f"would strip {stripped}, which {type} requires"
             )
+        if projector.lacks_gate(root):
+            raise self._file.origin.error_at(
+                (*self._keys_of(name_terms), "gates"), f"gets content of {type}; {NO_BACKUP_GATE}"
+            )
         projection = Projection(projector, self.projector_for(reader))
         projection.add(root)
         projection.finish()
@@ -317,7 +326,17 @@ class Compiler:
         words = self._word_sources.plan(type, terms.user_id) if any(map(has_echo, rules)) else None
         self.count_compiled(0 if words is None else sum(len(message.fields) for message in words.messages))
         return Plan(
-            VERSION, type, terms.name, terms.is_vendor, messages, rules, anys, projection.targets, DIGEST, words
+            VERSION,
+            type,
+            terms.name,
+            terms.is_vendor,
+            messages,
+            rules,
+            anys,
+            projection.targets,
+            DIGEST,
+            words,
+            terms.gates or (),
         )
 
     @cached_property

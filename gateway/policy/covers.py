@@ -17,7 +17,7 @@ def covers(now: Plan, was: Plan) -> bool:
     The pattern of user IDs isn't compared: see `covers_terms`.
     """
     same = (now.version, now.type, now.destination, now.vendor) == (was.version, was.type, was.destination, was.vendor)
-    return same and _Proof(now, was).message(0, 0)
+    return same and set(now.gates) <= set(was.gates) and _Proof(now, was).message(0, 0)
 
 
 def covers_envelope(now: EnvelopePlan, was: EnvelopePlan) -> bool:
@@ -36,7 +36,8 @@ def covers_terms(now: RecipientTerms, was: RecipientTerms) -> bool:
         (terms.name, terms.recipient, terms.region, terms.user_id, terms.timestamp_days, terms.user_id_without)
         for terms in (now, was)
     ]
-    return rules[0] == rules[1] and now.allow >= was.allow and is_mail_narrower(now, was)
+    gates = set(now.gates or ()) <= set(was.gates or ())
+    return rules[0] == rules[1] and gates and now.allow >= was.allow and is_mail_narrower(now, was)
 
 
 def covers_subject(now: SubjectPlan, was: SubjectPlan) -> bool:

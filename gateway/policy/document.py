@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from gateway.exporters.jsonl.settings import JsonlSettings
 from gateway.exporters.registry import ExporterSettings
-from gateway.model import Category, Detector, FieldPrivacy, Recipient
+from gateway.model import Category, Detector, FieldPrivacy, Gate, Recipient
 from gateway.policy.log_lines import Pipe
 from gateway.policy.tracking_plan import Event
 from gateway.policy.vocabulary import (
@@ -133,6 +133,12 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Some can never be here, whatever the ceiling says. NETWORK is for `essential.service.authentication` only,
     POSTAL_ADDRESS for `essential.service.payment_processing`, with what is below them.
+    """
+
+    gates: frozenset[Gate] = frozenset()
+    """What must be known before anything is sent there: `backup`, that the item's workspace has switched backup on.
+
+    Where nobody knows, as without a directory, items are withheld. A recipient of projects' content needs `backup`.
     """
 
     retention: timedelta

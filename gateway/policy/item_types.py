@@ -23,6 +23,12 @@ ITEM_TYPE_BY_SERVICE: Final[Mapping[str, str]] = {
 GATEWAY_ITEM_TYPES: Final = frozenset({"kannelle.privacy.v1.AccessEntry"})
 """The types of items that only the gateway itself makes: a flow of one feeds its logs, and nobody can send it one."""
 
+BACKED_UP_TYPE: Final = "kannelle.project.v1.Project"
+"""A company's video project, whose content goes nowhere but where the company has switched backup on."""
+
+KEPT_TYPE: Final = "kannelle.project.v1.WebProject"
+"""A project that is made on the web: it is kept, not backed up, and the project that it holds needs no gate."""
+
 _OTLP_PREFIX: Final = "opentelemetry.proto."
 
 

@@ -13,10 +13,11 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from gateway.contracts.contract import Contract, message_of
 from gateway.errors import FieldReason, Reason
-from gateway.model import Category, FieldPrivacy
+from gateway.model import Category, FieldPrivacy, Gate
 from gateway.plan import Attributes, Body, Mask, Nested, Payload, Properties, Rule
 from gateway.policy.error_details import RPC_PACKAGE
 from gateway.policy.fields import is_map, message_of_values, value_field
+from gateway.policy.item_types import BACKED_UP_TYPE, KEPT_TYPE
 from gateway.policy.masks import MaskKey, MaskResources, nested_message
 from gateway.policy.open_patterns import is_open
 from gateway.policy.rules import UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message, rule_for
@@ -93,16 +94,22 @@ class Projector:
     def any_payloads(self) -> Iterator[Descriptor]:
         """The types that an `Any` may hold.
 
-        Those of which something is kept, nothing required is stripped and, outside the EU, no pattern is open.
+        Those of which something is kept, nothing required is stripped and, outside the EU, no pattern is open. None
+        that needs a gate which isn't there.
         """
         for message in self._types:
             if (
                 message.full_name in self._live_types
                 and message.full_name not in self._unsendable_types
                 and message.full_name not in self._open_types
+                and not self.lacks_gate(message)
                 and kind_of_message(message) == "message"
             ):
                 yield message
+
+    def lacks_gate(self, message: Descriptor) -> bool:
+        """Whether a type brings content of projects that are backed up, in it or below, and no gate is there for it."""
+        return message.full_name in self._ungated_types
 
     def value_ruling(self, field: FieldDescriptor, privacy: FieldPrivacy) -> Ruling:
         """The ruling on a field's value, or on a map's, as if its type held something to keep."""
@@ -167,6 +174,23 @@ class Projector:
     def _open_types(self) -> frozenset[str]:
         """The types with a pattern, in them or below them, that may not leave the EU."""
         return self._types_leading_to(self._is_open, self._kept_type) if self._terms.outside_eu else frozenset()
+
+    @cached_property
+    def _ungated_types(self) -> frozenset[str]:
+        """The types of which `lacks_gate` is true."""
+        gates = self._terms.gates
+        exempt = gates is None or Gate.BACKUP in gates or not self._terms.allows(Category.CONTENT)
+        return frozenset() if exempt else self._types_leading_to(self._is_backed_up, self._backed_up_type)
+
+    def _is_backed_up(self, field: FieldDescriptor) -> bool:
+        """Whether something of a project is kept by a field of it."""
+        kept = not isinstance(self.ruling(field), Reason)
+        return kept and field.containing_type is not None and field.containing_type.full_name == BACKED_UP_TYPE
+
+    def _backed_up_type(self, field: FieldDescriptor) -> str | None:
+        """The name of the type that a field holds, if a project in it would be one that is backed up."""
+        holder = field.containing_type
+        return None if holder is not None and holder.full_name == KEPT_TYPE else self._kept_type(field)
 
     def _is_open(self, field: FieldDescriptor) -> bool:
         if field.full_name.startswith(RPC_PACKAGE) or any(

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.detectors.by_category import detectors_for
 from gateway.errors import FieldReason, Reason
-from gateway.model import EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Recipient
+from gateway.model import EU, INDIRECT, NEVER, Category, Detector, FieldPrivacy, Gate, Recipient
 from gateway.patterns import TOKEN, literal_prefix
 from gateway.plan import Content, Form, FreeText, Moment, Number, Rule, Span, Text, UserId, WorkEmail
 
@@ -76,7 +76,8 @@ class RecipientTerms(msgspec.Struct, frozen=True):
     `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers
     look like, `user_id_without` what isn't looked for in them. `personal` and `business` are the policy's own mail
     domains, as in a plan. `identifiers` are the patterns of things' identifiers, which may leave the EU.
-    `echo`: no open value may repeat the item's own person: at logs, and outside the EU.
+    `echo`: no open value may repeat the item's own person: at logs, and outside the EU. `gates`: what must be known
+    before it gets anything; None of a route's caller, who gets answers: what it may ask for, the service decides.
     """
 
     name: str
@@ -90,6 +91,7 @@ class RecipientTerms(msgspec.Struct, frozen=True):
     business: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
     echo: bool = False
+    gates: tuple[Gate, ...] | None = ()
 
     @property
     def outside_eu(self) -> bool:

@@ -51,6 +51,7 @@ HTTP_STATUS: Final[Mapping[EndReason, HTTPStatus]] = exhaustive(
         ItemReason.UNKNOWN_FLOW: _Http.BAD_REQUEST,
         ItemReason.UNKNOWN_DESTINATION: _Http.BAD_REQUEST,
         ItemReason.PERSONAL_ACCOUNT: _Http.BAD_REQUEST,
+        ItemReason.BACKUP_NOT_ON: _Http.BAD_REQUEST,
         ItemReason.MASK_EMPTY: _Http.BAD_REQUEST,
         ItemReason.MASK_UNCLEAR: _Http.BAD_REQUEST,
         CallReason.WITHHELD: _Http.BAD_REQUEST,

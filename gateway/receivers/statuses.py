@@ -60,6 +60,7 @@ STATUS: Final[Mapping[EndReason, tuple[grpc.StatusCode, str]]] = exhaustive(
         CallReason.REQUEST_ID_REUSED: (_Code.INVALID_ARGUMENT, "the request ID was used for another item"),
         CallReason.WITHHELD: _WITHHELD,
         ItemReason.PERSONAL_ACCOUNT: _WITHHELD,
+        ItemReason.BACKUP_NOT_ON: _WITHHELD,
         ItemReason.EVENT_NOT_PLANNED: (_Code.FAILED_PRECONDITION, "the tracking plan doesn't list this event"),
         ItemReason.MASK_EMPTY: (_Code.FAILED_PRECONDITION, "none of a field mask's paths may leave"),
         ItemReason.MASK_UNCLEAR: (
@@ -94,8 +95,11 @@ _REASONS: Final[Mapping[str, Reason | Cause]] = {str(one): one for one in (*STAT
 
 
 def told_reason(reason: EndReason) -> EndReason:
-    """Return the reason that a caller is told: not why a message is withheld, which says something of its subject."""
-    return CallReason.WITHHELD if reason is ItemReason.PERSONAL_ACCOUNT else reason
+    """Return the reason that a caller is told.
+
+    Not why a message is withheld, which says something of its subject or its workspace.
+    """
+    return CallReason.WITHHELD if STATUS[reason] is _WITHHELD else reason
 
 
 def code_of(reason: EndReason) -> grpc.StatusCode:

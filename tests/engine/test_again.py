@@ -21,7 +21,7 @@ from tests.engine.disguised import ADDRESSES, HIDDEN, TEXTS, wide
 from tests.engine.test_attributes_oracle import KEYS, VALUES, engine, logged
 from tests.engine.test_oracle import BYTES, FACTS, KANNELLES, engines, file, mutated
 from tests.engine.test_subject_index import numbered
-from tests.engine.test_vectors import CASES, Case, written
+from tests.engine.test_vectors import CASES, Case, facts_of, written
 from tests.engine.test_vectors import engine as vector_engine
 from tests.support.contracts import UNKNOWN_FACTS, compiler, release_of, with_open_patterns
 from tests.support.engines import decide_one
@@ -134,6 +134,7 @@ def test_what_would_be_too_large_to_be_decided_on_again_is_refused() -> None:
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES])
 def test_what_the_vectors_leave_stays_as_it_is(case: Case) -> None:
-    facts = Facts(case["facts"]["received_ns"], case["facts"]["directory"], frozenset(case["facts"]["verified"]))
-    fate = check(vector_engine(case["policy"], case["type"], case["destination"]), written(case["input"]), facts)
+    fate = check(
+        vector_engine(case["policy"], case["type"], case["destination"]), written(case["input"]), facts_of(case)
+    )
     assert (fate in ("released", "stripped")) == ("output" in case)

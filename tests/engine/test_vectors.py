@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from gateway.contracts.load import load as load_contract
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Refused
-from gateway.model import EU, Facts, Release, Verdict, Withheld
+from gateway.model import EU, Facts, Release, Switch, Verdict, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.load import load as load_policy
 from tests.support.contracts import decode, with_open_patterns
@@ -52,6 +52,7 @@ ROWS: Final = {
     "array as one value", "time out of bounds", "what the parser doesn't know under a mask",
     "masks in lists, maps and Any", "read mask", "mask of an event", "mask of nobody knows what",
     "mail domain of the policy", "consumer mail", "consumer's domain in a local part",
+    "gate",
 }  # fmt: skip
 """What must have a case inside the EU and one outside.
 
@@ -99,9 +100,16 @@ def _wrapped(part: Mapping[str, Any]) -> bytes:
     return held
 
 
+def facts_of(case: Case) -> Facts:
+    """What is known beside the item. What a case doesn't say of its workspace, nobody knows."""
+    said = case["facts"]
+    backup = Switch(said.get("backup", "UNKNOWN"))
+    return Facts(said["received_ns"], said["directory"], frozenset(said["verified"]), backup=backup)
+
+
 def decide(case: Case) -> Verdict:
-    facts = Facts(case["facts"]["received_ns"], case["facts"]["directory"], frozenset(case["facts"]["verified"]))
-    return decide_one(engine(case["policy"], case["type"], case["destination"]), written(case["input"]), facts)
+    chosen = engine(case["policy"], case["type"], case["destination"])
+    return decide_one(chosen, written(case["input"]), facts_of(case))
 
 
 def expected(case: Case) -> Message:

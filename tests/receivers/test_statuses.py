@@ -19,6 +19,9 @@ from tests.receivers.test_guard import Stub, unary
 
 REASONS: Final[tuple[EndReason, ...]] = (*ItemReason, *CallReason, *DeliveryReason)
 
+WITHHOLDING: Final[frozenset[EndReason]] = frozenset({ItemReason.PERSONAL_ACCOUNT, ItemReason.BACKUP_NOT_ON})
+"""Why an item is withheld: its caller isn't told."""
+
 CODES: Final[Mapping[str, set[EndReason]]] = {
     "INVALID_ARGUMENT": {ItemReason.MALFORMED, ItemReason.REQUIRED_FIELD, CallReason.REQUEST_ID_REUSED},
     "UNIMPLEMENTED": {CallReason.UNKNOWN_METHOD, CallReason.NO_ROUTE, CallReason.NO_PLAN},
@@ -31,6 +34,7 @@ CODES: Final[Mapping[str, set[EndReason]]] = {
         ItemReason.UNKNOWN_FLOW,
         ItemReason.UNKNOWN_DESTINATION,
         ItemReason.PERSONAL_ACCOUNT,
+        ItemReason.BACKUP_NOT_ON,
         CallReason.WITHHELD,
         *DeliveryReason,
     },
@@ -79,7 +83,7 @@ async def test_a_reason_ends_a_call_with_its_status_and_its_name(reason: EndReas
     packed, info = AnyMessage(), ErrorInfo()
     packed.CopyFrom(Status.FromString(dict(trailers)["grpc-status-details-bin"]).details[0])
     assert packed.Unpack(info)
-    expected = CallReason.WITHHELD if reason is ItemReason.PERSONAL_ACCOUNT else reason
+    expected = CallReason.WITHHELD if reason in WITHHOLDING else reason
     assert (info.reason, info.domain) == (expected.value, DOMAIN), "a caller doesn't learn why an item was withheld"
 
 
@@ -91,6 +95,6 @@ def test_a_table_without_a_reason_is_none(reason: EndReason) -> None:
 
 def test_each_status_has_a_text_of_its_own() -> None:
     """But why a message is withheld is told no more than what became of one that was taken."""
-    alike: dict[EndReason, EndReason] = {ItemReason.PERSONAL_ACCOUNT: CallReason.WITHHELD}
+    alike: dict[EndReason, EndReason] = dict.fromkeys(WITHHOLDING, CallReason.WITHHELD)
     alike.update(dict.fromkeys(DeliveryReason, DeliveryReason.REJECTED))
     assert len({text for _, text in STATUS.values()}) == len({alike.get(reason, reason) for reason in REASONS})

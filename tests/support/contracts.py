@@ -83,9 +83,9 @@ FED: Final = f"flows: {{other.v1.Fed: [{DESTINATIONS}]}}\nelsewhere: [other.v1.*
 """After `POLICY`: each destination is fed, by what another contract has."""
 
 
-def policy(more: str = "", flows: str = "{}") -> PolicyFile:
-    """`POLICY`, and `more` after it."""
-    return parse(f"{POLICY}flows: {flows}\n{more}")
+def policy(more: str = "", flows: str = "{}", destinations: str = "") -> PolicyFile:
+    """`POLICY`, with further `destinations`, and `more` after it."""
+    return parse(f"{POLICY}{destinations}flows: {flows}\n{more}")
 
 
 def with_open_patterns(file: PolicyFile, held: Contract) -> PolicyFile:

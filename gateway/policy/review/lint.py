@@ -24,6 +24,7 @@ from gateway.policy.review.names import personal_words, prohibited_words
 from gateway.policy.review.open_patterns import open_patterns
 from gateway.policy.review.open_values import open_values
 from gateway.policy.review.semantics import semantic_changes
+from gateway.policy.review.workspaces import leaves_with_workspace
 
 
 def lint(compiler: Compiler) -> tuple[Finding, ...]:
@@ -69,6 +70,14 @@ def ambiguous_subjects(compiler: Compiler) -> Iterator[Finding]:
             yield Finding(Severity.ERROR, "ambiguous-subject", item, str(error).partition(f"{item}: ")[2])
 
 
+def _is_ambiguous(compiler: Compiler, item: str) -> bool:
+    try:
+        compiler.subject(item)
+    except BadContract:
+        return True
+    return False
+
+
 def empty_flows(compiler: Compiler) -> Iterator[Finding]:
     """Flows of which nothing arrives."""
     for flow, destinations in compiler.flows.items():
@@ -76,6 +85,20 @@ def empty_flows(compiler: Compiler) -> Iterator[Finding]:
             if not explain(compiler, compiler.item_type(flow), destination).kept:
                 text = f"nothing of it may leave for {destination}: classify its fields, or take the destination out"
                 yield finding_at(Severity.WARNING, "empty-flow", ("flows", flow), text)
+
+
+def shut_gates(compiler: Compiler) -> Iterator[Finding]:
+    """Flows to a gate that never opens: their items name no workspace, or none that leaves with them."""
+    for flow, destinations in compiler.flows.items():
+        item = compiler.item_type(flow)
+        for destination in destinations:
+            gated = bool(compiler.policy.destinations[destination].gates)
+            if gated and not _is_ambiguous(compiler, item) and not leaves_with_workspace(compiler, item, destination):
+                text = (
+                    f"all of it is withheld from {destination}, whose gates ask what the item's workspace decided: let a "
+                    "field that leaves say `workspace`"
+                )
+                yield finding_at(Severity.WARNING, "gate-shut", ("flows", flow), text)
 
 
 def absent_types(compiler: Compiler) -> Iterator[Finding]:
@@ -187,6 +210,7 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     open_values,
     open_patterns,
     empty_flows,
+    shut_gates,
     absent_types,
     unfed_destinations,
     unbounded_integers,

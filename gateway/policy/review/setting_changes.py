@@ -25,6 +25,7 @@ from gateway.policy.document import (
 from gateway.policy.flow_targets import absent_targets, method_targets
 from gateway.policy.review.changes import Change, Effect
 from gateway.policy.review.exporter_changes import exporter_changes
+from gateway.policy.review.workspaces import workspace_changes
 from gateway.policy.wording import classification_wording, list_change, printable, shortlist
 
 WHOLE_KEYS: Final = ("controller", "approvals", "timestamps")
@@ -62,6 +63,7 @@ def setting_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
             now.destinations.get(name),
             used=name in _used_destinations(was) & _used_destinations(now),
         )
+    yield from workspace_changes(old, new)
     yield from _overrides(old, new)
     yield from _absent_field_changes(old, new)
 
@@ -212,11 +214,23 @@ def _destination(name: str, was: Destination | None, now: Destination | None, *,
     if _recipient_text(was) != _recipient_text(now):
         yield Change(moved, key, f"was: {_recipient_text(was)}; now: {_recipient_text(now)}", name)
     yield from exporter_changes(f"{key}.exporter", was.exporter, now.exporter, Change(moved, "", "", name))
+    yield from _gates(key, was, now, Change(moved, "", "", name))
     yield from _lists(f"{key}.allow", was.allow, now.allow, name)
     for duty in DUTY_KEYS:
         if getattr(was, duty) != getattr(now, duty):
             effect = Effect.NOTED if duty == "retention" and now.retention < was.retention else moved
             yield Change(effect, f"{key}.{duty}", f"was: {_duty(was, duty)}; now: {_duty(now, duty)}", name)
+
+
+def _gates(key: str, was: Destination, now: Destination, moved: Change) -> Iterator[Change]:
+    """What is asked before anything is sent: without it more leaves, where something leads there."""
+    for effect, verb, gates in (
+        (moved.effect, "no longer asks for", was.gates - now.gates),
+        (Effect.WITHHELD, "asks for", now.gates - was.gates),
+    ):
+        if gates:
+            text = f"{verb} {shortlist(sorted(gates))}"
+            yield msgspec.structs.replace(moved, effect=effect, field=f"{key}.gates", text=text)
 
 
 def _hosts(region: str, was: Collection[str], now: Collection[str]) -> Iterator[Change]:

@@ -19,7 +19,8 @@ from gateway.policy.load import parse
 from gateway.policy.review.changes import Difference, Effect
 from gateway.policy.review.diff import diff
 from gateway.policy.review.explain import explain
-from tests.support.contracts import POLICY, contract, proto
+from tests.support.contracts import POLICY, contract, policy, proto
+from tests.support.gated_projects import BACKUP
 
 KANNELLE: Final = load_contracts([default_contract()])
 TEXT: Final = default_policy().read_text(encoding="utf-8")
@@ -278,6 +279,69 @@ def test_what_was_promised_of_data_is_found_when_it_changes(old: str, new: str, 
     (change,) = difference.changes
     assert (change.effect, change.field, change.text) == (Effect.RELEASED, field, text)
     assert difference.releases_more
+
+
+GATED: Final = "{t.A: [backup]}"
+
+
+def gated(before: str, after: str, flows: str) -> Difference:
+    """Of two policies, of which each has a destination with these gates."""
+    held = contract(proto("message A { string id = 1 @USER_ID; }"))
+    destinations = (BACKUP.replace("[backup]", gates) for gates in (before, after))
+    return diff(*(Compiler(held, policy("", flows, one)) for one in destinations))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flows", "effect", "text"),
+    [
+        ("[backup]", "[]", GATED, Effect.RELEASED, "no longer asks for backup"),
+        ("[]", "[backup]", GATED, Effect.WITHHELD, "asks for backup"),
+        ("[backup]", "[]", "{}", Effect.NOTED, "no longer asks for backup"),
+    ],
+)
+def test_a_gate_that_goes_is_a_release(before: str, after: str, flows: str, effect: Effect, text: str) -> None:
+    (change,) = gated(before, after, flows).changes
+    assert (change.effect, change.field, change.text, change.destination) == (
+        effect,
+        "destinations.backup.gates",
+        text,
+        "backup",
+    )
+
+
+@pytest.mark.parametrize(("destination", "effect"), [("backup", Effect.RELEASED), ("eu-store", Effect.NOTED)])
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("a", "b", "its workspace was a, and is now b"),
+        ("", "b", "its workspace was not named, and is now b"),
+    ],
+)
+def test_a_workspace_that_is_read_elsewhere_opens_other_gates(
+    old: str, new: str, text: str, destination: str, effect: Effect
+) -> None:
+    def made(named: str) -> Compiler:
+        fields = (
+            f"string {name} = {number} @{{category: OPERATIONAL, workspace: {str(name == named).lower()}}};"
+            for number, name in enumerate("ab", 1)
+        )
+        held = contract(proto(f"message A {{ {' '.join(fields)} }}"))
+        return Compiler(held, policy("", f"{{t.A: [{destination}]}}", BACKUP))
+
+    (change,) = diff(made(old), made(new)).changes
+    assert (change.effect, change.field, change.text) == (effect, "t.A", text)
+    (change,) = diff(made(new), made("")).changes
+    assert (change.effect, change.text) == (Effect.NOTED, f"its workspace was {new}, and is now not named")
+
+
+def test_another_attribute_for_the_workspace_is_noted() -> None:
+    (change, *more) = diff(
+        compiled(), compiled(("workspace: kannelle.workspace.id", "workspace: kannelle.video.id"))
+    ).changes
+    assert {one.effect for one in (change, *more)} == {Effect.NOTED}
+    assert change.text == (
+        "its workspace was attributes[kannelle.workspace.id], and is now attributes[kannelle.video.id]"
+    )
 
 
 def test_a_host_less_is_noted() -> None:

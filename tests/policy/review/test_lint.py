@@ -17,7 +17,8 @@ from gateway.policy.load import load as load_policy
 from gateway.policy.load import parse
 from gateway.policy.review.findings import Finding, Severity
 from gateway.policy.review.lint import CHECKS, lint
-from tests.support.contracts import POLICY, compiler, contract, proto
+from tests.support.contracts import POLICY, compiler, contract, policy, proto
+from tests.support.gated_projects import BACKUP as GATED
 
 ERROR, WARNING, NOTE = Severity
 FLOW: Final = "{t.A: [eu-log]}"
@@ -32,6 +33,7 @@ TO_LOG: Final = (
     "[OPERATIONAL]}}}]"
 )
 ONE: Final = '{category: OPERATIONAL, one_of: "a"}'
+WORKSPACE: Final = "{category: OPERATIONAL, workspace: true}"
 A: Final = f"message A {{ string name = 1 @NAME; string b = 2 @{ONE}; }}"
 R_OUT: Final = "{t.R: [us-vendor]}"
 M: Final = "google.protobuf.FieldMask"
@@ -412,6 +414,32 @@ def test_errors_come_first() -> None:
 )
 def test_a_finding_says_what_to_do(body: str, flows: str, text: str) -> None:
     assert one(body, flows=flows).text == text
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("string id = 1 @USER_ID;", "gate-shut"),
+        (f"string ws = 1 @{WORKSPACE};", ""),
+        ("string id = 1 @USER_ID; W w = 2;", ""),
+        ("W w = 1 @NAME; string id = 2 @USER_ID;", "gate-shut"),
+        (f"string a = 1 @{WORKSPACE}; string b = 2 @{WORKSPACE};", "ambiguous-subject"),
+    ],
+)
+def test_a_gate_that_never_opens_is_found(body: str, code: str) -> None:
+    held = contract(proto(f"message A {{ {body} }} message W {{ string id = 1 @{WORKSPACE}; }}"))
+    findings = fed(lint(Compiler(held, policy(flows="{t.A: [backup]}", destinations=GATED))))
+    assert [one.code for one in findings] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("named", "allowed", "shut"),
+    [("workspace: ws, ", "OPERATIONAL", False), ("", "OPERATIONAL", True), ("workspace: ws, ", "USER_ID", True)],
+)
+def test_a_gate_of_a_signal_opens_by_the_attribute_that_the_policy_names(named: str, allowed: str, shut: bool) -> None:
+    gated = GATED.replace("store", "log").replace("USER_ID, OPERATIONAL, CONTENT", allowed)
+    file = policy(f"otlp: {{{named}attributes: {{ws: OPERATIONAL, user.id: USER_ID}}}}", "{otlp/logs: [backup]}", gated)
+    assert ("gate-shut" in {one.code for one in lint(Compiler(contract(proto("")), file))}) is shut
 
 
 def test_a_place_in_the_policy_keeps_its_keys() -> None:

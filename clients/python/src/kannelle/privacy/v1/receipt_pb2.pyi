@@ -82,6 +82,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A field mask of whose paths none is left: without paths it would mean everything."""
     REASON_MASK_UNCLEAR: _Reason.ValueType  # 71
     """A field mask with paths, and the contract doesn't tell which message it speaks of."""
+    REASON_BACKUP_NOT_ON: _Reason.ValueType  # 72
+    """The item's workspace has not switched backup on, or nobody knows whether it has."""
     REASON_UNKNOWN_METHOD: _Reason.ValueType  # 80
     """Of a call."""
     REASON_CALLER_NOT_ALLOWED: _Reason.ValueType  # 81
@@ -174,6 +176,8 @@ REASON_MASK_EMPTY: Reason.ValueType  # 70
 """A field mask of whose paths none is left: without paths it would mean everything."""
 REASON_MASK_UNCLEAR: Reason.ValueType  # 71
 """A field mask with paths, and the contract doesn't tell which message it speaks of."""
+REASON_BACKUP_NOT_ON: Reason.ValueType  # 72
+"""The item's workspace has not switched backup on, or nobody knows whether it has."""
 REASON_UNKNOWN_METHOD: Reason.ValueType  # 80
 """Of a call."""
 REASON_CALLER_NOT_ALLOWED: Reason.ValueType  # 81
