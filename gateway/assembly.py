@@ -21,6 +21,7 @@ from gateway.directory import NoDirectory
 from gateway.errors import BadConfig
 from gateway.folder import FolderProblem, fix_problems, make_folder, remove_legacy_plans
 from gateway.inforce import Current, Opener, Switch
+from gateway.loading import proxied_directions
 from gateway.otlp.signals import TRACES
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
@@ -74,7 +75,7 @@ def assemble(
     keys = Keys.read(config.state / KEY_FILE)
     base = _delivery_base(config, certificates, telemetry, substitute)
     upstreams = Upstreams(_no_certificates if certificates is None else certificates.channel_credentials)
-    opener = Opener(base.recipients, upstreams, certificates)
+    opener = Opener(base.recipients, upstreams, certificates, proxied_directions(config))
     current = Current(opener.adopt(checked.loaded, opener.open(checked.loaded)))
 
     offload = Offload()

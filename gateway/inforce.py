@@ -21,6 +21,7 @@ from gateway.exporters.base import Exporter
 from gateway.exporters.pool import OpenedExporters
 from gateway.loading import LoadedPolicy
 from gateway.pipeline.flows import Flows
+from gateway.policy.document import TrafficDirection
 from gateway.receivers.emit import EmitCall
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.proxy.compiled_routes import CompiledRoutes
@@ -89,11 +90,15 @@ class Current:
 
 
 class Opener(msgspec.Struct, frozen=True):
-    """Makes of a loaded policy what can be put in force: its exporters and connections are opened."""
+    """Makes of a loaded policy what can be put in force: its exporters and connections are opened.
+
+    `directions`: whose calls the gateway's listeners take.
+    """
 
     recipients: Recipients
     upstreams: Upstreams
     tls: Certificates | None
+    directions: frozenset[TrafficDirection]
 
     def open(self, loaded: LoadedPolicy) -> OpenedExporters:
         """Open a policy's exporters; none is in use yet. Blocks. Raises BadConfig."""
@@ -108,7 +113,8 @@ class Opener(msgspec.Struct, frozen=True):
         return InForce(in_force.loaded, self._bind(in_force.loaded.compiled_routes), in_force.exporters)
 
     def _bind(self, compiled_routes: CompiledRoutes) -> RouteTable:
-        return RouteTable(compiled_routes, self.upstreams, 0 if self.tls is None else self.tls.generation)
+        generation = 0 if self.tls is None else self.tls.generation
+        return RouteTable(compiled_routes, self.upstreams, generation, self.directions)
 
 
 class Switch(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from gateway.errors import BadConfig, BadPolicy
 from gateway.otlp.signals import TRACES
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
+from gateway.policy.document import TrafficDirection
 from gateway.policy.load import PolicyFile
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
@@ -70,8 +71,7 @@ def compile_all(config: Config, file: PolicyFile, contract: Contract) -> LoadedP
     _log_absent(compiler)
     flows = Flows(compiler)
     compiled_routes = CompiledRoutes(flows)
-    if config.tls is None and any(not route.local for route in compiled_routes.table.routes):
-        raise BadConfig("tls: is required, for the policy has a route to an upstream that isn't plaintext")
+    _check_certificates(config, compiled_routes)
     if config.telemetry.traces.ratio > 0 and flows.find(TRACES.flow) is None:
         raise BadConfig(
             f"telemetry.traces.ratio: needs the flow {TRACES.flow} in the policy, by which the gateway's own traces go"
@@ -84,6 +84,22 @@ def compile_all(config: Config, file: PolicyFile, contract: Contract) -> LoadedP
         _plans_digest(flows, compiled_routes),
         _contract_digest(contract),
     )
+
+
+def proxied_directions(config: Config) -> frozenset[TrafficDirection]:
+    """Whose calls the gateway takes, by its listeners: routes of the others carry nothing here."""
+    return frozenset(direction for direction in TrafficDirection if getattr(config.listeners, direction) is not None)
+
+
+def _check_certificates(config: Config, compiled_routes: CompiledRoutes) -> None:
+    """Raise BadConfig where the gateway would call another one and has no certificate."""
+    directions = proxied_directions(config)
+    remote = [route for route in compiled_routes.table.routes if route.listener in directions and not route.local]
+    if config.tls is None and remote:
+        raise BadConfig(
+            f"tls: is required, for listeners.{remote[0].listener} is on, and the policy's route to "
+            f"{remote[0].authority} isn't plaintext: no call between services leaves this machine in the clear"
+        )
 
 
 def _check_complete(compiler: Compiler, file: PolicyFile) -> None:

@@ -16,6 +16,7 @@ from gateway.contracts.load import default_path
 from gateway.contracts.load import load as load_contracts
 from gateway.inforce import Current, InForce, changes, description
 from gateway.loading import LoadedPolicy, compile_all
+from gateway.policy.document import TrafficDirection
 from gateway.policy.load import parse
 from gateway.receivers.proxy.route_table import RouteTable
 from gateway.receivers.proxy.upstream import Upstreams
@@ -80,7 +81,8 @@ def loaded(text: str, held: Contract | None = None) -> LoadedPolicy:
 
 
 def in_force(policy: LoadedPolicy) -> InForce:
-    routes = RouteTable(policy.compiled_routes, Upstreams(lambda: pytest.fail("nothing is connected to")), 0)
+    upstreams = Upstreams(lambda: pytest.fail("nothing is connected to"))
+    routes = RouteTable(policy.compiled_routes, upstreams, 0, frozenset(TrafficDirection))
     return InForce(policy, routes, {})
 
 

@@ -1,4 +1,4 @@
-"""The files that are watched: what the policy names, however it is written, and whatever state it is in."""
+"""What is read and watched at the start: what the policy names, however it is written, and what its routes need."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from kannelle.privacy.v1 import emit_pb2
 
 from gateway.app import Gateway
 from gateway.cli.sources import load_unapproved
-from gateway.config import Config, Listeners, Local, Reload
+from gateway.config import Config, Inbound, Listeners, Local, Outbound, Reload, Tls
 from gateway.contracts.approvals import write_approvals
+from gateway.errors import BadConfig
 from gateway.exporters.jsonl.exporter import JsonlExporter
-from gateway.loading import PolicyFiles
+from gateway.loading import PolicyFiles, compile_all
+from gateway.policy.load import parse
 from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
 from tests.support.contracts import contract, proto
 from tests.support.fake_delivery import FakeDelivery
@@ -208,3 +210,41 @@ async def emitted(address: str, gate: FakeDelivery) -> bytes:
         method: Any = channel.unary_unary(EMIT)
         await method(request, timeout=TIMEOUT_SECONDS)
     return gate.releases[-1].payload
+
+
+REMOTE: Final = 'upstream: "dns:///b.example:14006"'
+NEAR: Final = 'upstream: ["127.0.0.1:50051"], plaintext: true'
+OUTBOUND, INBOUND = Listeners(outbound=Outbound()), Listeners(inbound=Inbound())
+CERTIFIED: Final = Tls(certificate=Path("a"), key=Path("b"), ca=Path("c"))
+
+
+def routed(more: str, listeners: Listeners, tls: Tls | None) -> None:
+    """Load a policy with one route, for a gateway with these listeners."""
+    route = f"routes:\n  - {{authority: b.example, destination: to, {more}}}\n"
+    compile_all(Config(listeners=listeners, tls=tls), parse(POLICY + route), OTHER)
+
+
+@pytest.mark.parametrize(
+    ("route", "listeners", "tls"),
+    [
+        (REMOTE, Listeners(), None),
+        (REMOTE, INBOUND, None),
+        (f"listener: inbound, {REMOTE}", OUTBOUND, None),
+        (NEAR, OUTBOUND, None),
+        (REMOTE, OUTBOUND, CERTIFIED),
+    ],
+    ids=["no listener", "another listener", "another listener's", "plaintext on this machine", "with certificates"],
+)
+def test_a_route_needs_certificates_only_where_its_listener_is_on(
+    route: str, listeners: Listeners, tls: Tls | None
+) -> None:
+    routed(route, listeners, tls)
+
+
+@pytest.mark.parametrize(("route", "listeners"), [(REMOTE, OUTBOUND), (f"listener: inbound, {REMOTE}", INBOUND)])
+def test_without_certificates_no_call_leaves_the_machine(route: str, listeners: Listeners) -> None:
+    name = "outbound" if listeners is OUTBOUND else "inbound"
+    with pytest.raises(
+        BadConfig, match=rf"^tls: is required, for listeners\.{name} is on, and the policy's route to b"
+    ):
+        routed(route, listeners, None)

@@ -302,7 +302,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where the gateway listens."""
 
     tls: Tls | None = None
-    """Certificates, for `inbound`, `delivery`, `hub`, and upstreams that aren't plaintext."""
+    """Certificates, for `inbound`, `delivery`, `hub`, and upstreams of `outbound` that aren't plaintext."""
 
     outbox: Outbox | None = Outbox()
     """Where releases wait for their recipients.

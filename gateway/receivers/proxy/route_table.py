@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gateway.model import FieldPrivacy
 from gateway.plan import MethodPlan
@@ -69,20 +69,29 @@ class MethodRoutes:
 class RouteTable:
     """All bound routes: a snapshot, which a call keeps to its end."""
 
-    def __init__(self, compiled_routes: CompiledRoutes, upstreams: Upstreams, generation: int) -> None:
-        """Open the channels that aren't open yet, with TLS material of a generation. `targets` are those in use."""
+    def __init__(
+        self,
+        compiled_routes: CompiledRoutes,
+        upstreams: Upstreams,
+        generation: int,
+        directions: Collection[TrafficDirection],
+    ) -> None:
+        """Open the channels that aren't open yet, with TLS material of a generation. `targets` are those in use.
+
+        Routes of other directions than these carry nothing: their listeners are off.
+        """
         table = compiled_routes.table
-        targets = self.targets = [Target.of(route, generation) for route in table.routes]
-        self.methods = {direction: _methods(table, direction) for direction in TrafficDirection}
+        self.targets = [Target.of(route, generation) for route in table.routes if route.listener in directions]
+        self.methods = {direction: _methods(table, direction) for direction in directions}
         """The methods that each listener serves, by path."""
-        self.authorities = {
-            direction: frozenset(table.route_indices.get(direction, ())) for direction in TrafficDirection
-        }
+        self.authorities = {direction: frozenset(table.route_indices.get(direction, ())) for direction in directions}
         """The authorities that each listener has routes for."""
         for compiled in compiled_routes.routes:
-            route, upstream = table.routes[compiled.route_index], upstreams.of(targets[compiled.route_index])
-            callers = self.methods[route.listener][compiled.method.path].by_authority[compiled.authority]
-            callers[compiled.caller] = BoundRoute(compiled, route, upstream, compiled_routes.classifications)
+            route = table.routes[compiled.route_index]
+            if route.listener in directions:
+                callers = self.methods[route.listener][compiled.method.path].by_authority[compiled.authority]
+                upstream = upstreams.of(Target.of(route, generation))
+                callers[compiled.caller] = BoundRoute(compiled, route, upstream, compiled_routes.classifications)
 
     def allows(self, earlier: BoundRoute) -> bool:
         """Return whether a call may go on by the bound route of an earlier moment.
