@@ -67,7 +67,7 @@ def minimise(  # noqa: PLR0913, PLR0917 - as the options are
     try:
         raw = _parse_json(message, raw, made.contract.pool) if given == "json" else raw
         verdict = _decide(flow, raw)
-        lines = receipt(made.projector(to), raw, verdict)
+        lines = receipt(made.projector(item, to), raw, verdict)
         out = (
             b""
             if not isinstance(verdict, Release)

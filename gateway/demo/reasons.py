@@ -34,7 +34,7 @@ class ReasonFinder:
             return error.reason
         if isinstance(verdict, Withheld):
             return verdict.reason
-        lines = receipt(self._compiler.projector(destination), raw, verdict)
+        lines = receipt(self._compiler.projector(verdict.type, destination), raw, verdict)
         return next((line.reason for line in lines if line.reason is not None), None)
 
     def _flow(self, type: str, destination: str) -> Flow:

@@ -18,12 +18,13 @@ from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import personal_domains
 from gateway.policy.claims import Claims
 from gateway.policy.document import Caller, Destination
-from gateway.policy.echo import WordSources, beside_person, has_echo
+from gateway.policy.echo import WordSources, has_echo
 from gateway.policy.elsewhere import split_policy
 from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems
-from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE
+from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE, log_types
 from gateway.policy.load import PolicyFile
+from gateway.policy.log_destinations import LOG_REGION_TEXT, LOG_REGIONS, terms_of_log
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.open_patterns import OpenPattern, open_patterns
 from gateway.policy.otlp import slots
@@ -164,8 +165,15 @@ class Compiler:
 
     def _unchecked_plan(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys = ()) -> Plan:
         if (type, terms, reader) not in self._plans:
+            self._check_place(type, terms, keys)
             self._plans[type, terms, reader] = self._compile(type, terms, reader, keys)
         return self._plans[type, terms, reader]
+
+    def _check_place(self, type: str, terms: RecipientTerms, keys: Keys) -> None:
+        """Raises BadPolicy if items of a type are a log's, and none may stand where a recipient does."""
+        if type in self._log_types and terms.region not in LOG_REGIONS:
+            text = f"{LOG_REGION_TEXT}; {terms.name} is in {terms.region}, and what is a {type} is a log's wherever it is led"
+            raise self._file.origin.error_at(keys or (*self._keys_of(terms), "region"), text)
 
     def open_patterns(self, type: str, destination: str) -> tuple[OpenPattern, ...]:
         """The patterns of a type that let something personal pass to a destination outside the EU.
@@ -257,12 +265,23 @@ class Compiler:
             tuple(sorted(given.gates)) if isinstance(given, Destination) else None,
         )
 
-    def projector(self, destination: str) -> Projector:
-        """What a destination may get of every type. Raises KeyError."""
-        return self.projector_for(self.terms(destination))
+    def terms_for(self, type: str, terms: RecipientTerms) -> RecipientTerms:
+        """A recipient as judging items of a type needs it: what is a log's by its type is judged as a log's."""
+        return terms_of_log(terms) if type in self._log_types else terms
 
-    def projector_for(self, terms: RecipientTerms) -> Projector:
-        """What a destination or a caller may get of every type."""
+    @cached_property
+    def _log_types(self) -> frozenset[str]:
+        return log_types(self.contract)
+
+    def projector(self, type: str, destination: str) -> Projector:
+        """What a destination may get of items of a type. Raises KeyError."""
+        return self.projector_for(type, self.terms(destination))
+
+    def projector_for(self, type: str, terms: RecipientTerms) -> Projector:
+        """What a destination or a caller may get of items of a type."""
+        return self._projector_by(self.terms_for(type, terms))
+
+    def _projector_by(self, terms: RecipientTerms) -> Projector:
         if terms not in self._projectors:
             self._projectors[terms] = self._make_projector(terms)
         return self._projectors[terms]
@@ -299,19 +318,18 @@ class Compiler:
         return next(found, ("routes",))
 
     def _compile(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys) -> Plan:
-        name_terms, terms = terms, beside_person(type, terms)
-        root, projector = self.contract.message(type), self.projector_for(terms)
+        root, projector = self.contract.message(type), self.projector_for(type, terms)
         if kind_of_message(root) != "message":
             raise BadContract(f"{type}: {NOT_AN_ITEM}")
         if stripped := projector.missing_required(root):
             raise self._file.origin.error_at(
-                keys or self._keys_of(name_terms), f"would strip {stripped}, which {type} requires"
+                keys or self._keys_of(terms), f"would strip {stripped}, which {type} requires"
             )
         if projector.lacks_gate(root):
             raise self._file.origin.error_at(
-                (*self._keys_of(name_terms), "gates"), f"gets content of {type}; {NO_BACKUP_GATE}"
+                (*self._keys_of(terms), "gates"), f"gets content of {type}; {NO_BACKUP_GATE}"
             )
-        projection = Projection(projector, self.projector_for(reader))
+        projection = Projection(projector, self.projector_for(type, reader))
         projection.add(root)
         projection.finish()
         anys: dict[str, int] = {}

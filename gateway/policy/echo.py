@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.contracts.contract import Contract, message_of
@@ -28,7 +27,7 @@ from gateway.plan import (
 )
 from gateway.policy.document import Policy
 from gateway.policy.fields import is_map, map_entry, message_of_values
-from gateway.policy.rules import RecipientTerms, kind_of, kind_of_message
+from gateway.policy.rules import kind_of, kind_of_message
 from gateway.protobuf.descriptors import with_holders
 
 SOURCE_BY_CATEGORY: Final[Mapping[Category, WordSource]] = {
@@ -59,17 +58,7 @@ SOURCE_BY_TYPE: Final[Mapping[str, WordSource]] = {
 }
 """Message types that are read as raw bytes."""
 
-LOGGED_TYPES: Final = frozenset({"kannelle.privacy.v1.AccessEntry", "kannelle.privacy.v1.ActivityEntry"})
-LOGGED_PACKAGE: Final = "opentelemetry.proto."
-"""Types of what logs are fed with, wherever they go."""
-
 _STRING_VALUE: Final = "google.protobuf.StringValue"
-
-
-def beside_person(type: str, terms: RecipientTerms) -> RecipientTerms:
-    """A recipient's terms for items of a type: those of a log for what logs are fed with."""
-    logged = type in LOGGED_TYPES or type.startswith(LOGGED_PACKAGE)
-    return msgspec.structs.replace(terms, echo=True) if logged and not terms.echo else terms
 
 
 def has_echo(rule: Rule) -> bool:

@@ -1,11 +1,14 @@
-"""The types of items that the gateway brings, which of its services takes which, and which of them make a log."""
+"""The types of items that the gateway brings, which of its services takes which, and which types are a log's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.contracts.contract import Contract
 from gateway.otlp.signals import BY_FLOW
+from gateway.policy.fields import message_of_values
+from gateway.protobuf.descriptors import with_holders
 
 EVENT_TYPE: Final = "kannelle.privacy.v1.AnalyticsEvent"
 """The type whose items the tracking plan rules."""
@@ -30,14 +33,31 @@ KEPT_TYPE: Final = "kannelle.project.v1.WebProject"
 """A project that is made on the web: it is kept, not backed up, and the project that it holds needs no gate."""
 
 _OTLP_PREFIX: Final = "opentelemetry.proto."
+_COLLECTOR_PREFIX: Final = f"{_OTLP_PREFIX}collector."
+"""Of OTLP's services, and of their requests and answers."""
 
 
 def is_log_type(type: str) -> bool:
-    """Whether items of a message type are a log's: those of OTLP, of the activity log and of the access log."""
-    return type == _ACTIVITY_TYPE or type in GATEWAY_ITEM_TYPES or type.startswith(_OTLP_PREFIX)
+    """Whether a message type is itself a log's: one of OTLP's data, an activity or the access log's.
+
+    Requests hold such types; what answers them holds none.
+    """
+    otlp = type.startswith(_OTLP_PREFIX) and not type.startswith(_COLLECTOR_PREFIX)
+    return otlp or type == _ACTIVITY_TYPE or type in GATEWAY_ITEM_TYPES
+
+
+def log_types(contract: Contract) -> frozenset[str]:
+    """The types of a contract whose items are a log's: those of logs, and all that hold one of them, at any depth."""
+    holders: dict[str, list[str]] = {}
+    for name in contract.messages:
+        for field in contract.fields(contract.message(name)):
+            if (held := message_of_values(field)) is not None:
+                holders.setdefault(held.full_name, []).append(name)
+    return with_holders(filter(is_log_type, contract.messages), holders)
 
 
 def is_log_source(name: str) -> bool:
     """Whether what a flow, or a route's method, names makes a log of what it feeds: a signal, a service or a type."""
     service = name.partition("/")[0]
-    return name in BY_FLOW or service == _ACTIVITY_SERVICE or is_log_type(service)
+    brought = service == _ACTIVITY_SERVICE or service.startswith(_OTLP_PREFIX)
+    return name in BY_FLOW or brought or is_log_type(service)

@@ -1,6 +1,7 @@
-"""Which destinations are logs, whatever they call themselves, and what no log may be.
+"""Which destinations are logs, whatever they call themselves, and what no log may be, whatever it is for.
 
-Pure: a policy in, problems out, each the keys of a place in the document and what is wrong there.
+Pure: a policy in, problems out, each the keys of a place in the document and what is wrong there. Which types of items
+are a log's: `item_types.py`.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from gateway.model import INDIRECT, Recipient
 from gateway.policy.document import Policy
 from gateway.policy.item_types import is_log_source
+from gateway.policy.rules import RecipientTerms
 from gateway.yamlfile import Problem
 
 LOG_REGIONS: Final = frozenset({"FR", "IE"})
@@ -18,6 +22,20 @@ LOG_REGIONS: Final = frozenset({"FR", "IE"})
 
 LOG_ALLOW_TEXT: Final = "a log holds identifier and business address only (USER_ID, WORK_EMAIL, OPERATIONAL)"
 LOG_REGION_TEXT: Final = "logs stay in France or Ireland"
+
+
+def holds_logs(terms: RecipientTerms) -> bool:
+    """Whether a recipient is one that a log's items may go to as they are judged there."""
+    return terms.echo and terms.region in LOG_REGIONS and terms.allow <= INDIRECT
+
+
+def terms_of_log(terms: RecipientTerms) -> RecipientTerms:
+    """A recipient's terms for the items of a log: those of a log, whatever the recipient is.
+
+    Where no log may stand, nothing is allowed.
+    """
+    allow = terms.allow & INDIRECT if terms.region in LOG_REGIONS else frozenset()
+    return msgspec.structs.replace(terms, allow=allow, echo=True)
 
 
 def log_sources(policy: Policy) -> Mapping[str, str]:

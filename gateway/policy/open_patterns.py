@@ -41,11 +41,8 @@ class OpenPattern(msgspec.Struct, frozen=True):
 
 
 def open_probe(rule: Rule | Reason | None, identifiers: Collection[str]) -> PassingProbe | None:
-    """The probe that passes where `rule` stands outside the EU, if one does.
-
-    Names of metrics, scopes and events are their program's, and judged as such; identifiers are apart.
-    """
-    if not isinstance(rule, Text) or not rule.pattern or rule.one_of or rule.name or rule.pattern in identifiers:
+    """The probe that passes where `rule` stands outside the EU, if one does; identifiers are apart."""
+    if not isinstance(rule, Text) or not rule.pattern or rule.one_of or rule.pattern in identifiers:
         return None
     return first_passing(rule)
 
@@ -68,9 +65,7 @@ def pattern_rules(plan: Plan) -> Iterator[PatternRule]:
     The name of an event is one that the tracking plan lists, whatever pattern it has. The constants in the details of
     an error are their program's names.
     """
-    fields = (
-        _rules_of_fields(message, plan) for message in plan.messages if not message.name.startswith(RPC_PACKAGE)
-    )
+    fields = (_rules_of_fields(message, plan) for message in plan.messages if not message.name.startswith(RPC_PACKAGE))
     yield from dict.fromkeys(chain.from_iterable(fields))
 
 

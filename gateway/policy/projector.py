@@ -18,6 +18,8 @@ from gateway.plan import Attributes, Body, Mask, Nested, Payload, Properties, Ru
 from gateway.policy.error_details import RPC_PACKAGE
 from gateway.policy.fields import is_map, message_of_values, value_field
 from gateway.policy.item_types import BACKED_UP_TYPE, KEPT_TYPE
+from gateway.policy.item_types import log_types
+from gateway.policy.log_destinations import holds_logs
 from gateway.policy.masks import MaskKey, MaskResources, nested_message
 from gateway.policy.open_patterns import is_open
 from gateway.policy.rules import UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message, rule_for
@@ -95,7 +97,7 @@ class Projector:
         """The types that an `Any` may hold.
 
         Those of which something is kept, nothing required is stripped and, outside the EU, no pattern is open. None
-        that needs a gate which isn't there.
+        that needs a gate which isn't there. What is a log's is held by what is a log's.
         """
         for message in self._types:
             if (
@@ -103,6 +105,7 @@ class Projector:
                 and message.full_name not in self._unsendable_types
                 and message.full_name not in self._open_types
                 and not self.lacks_gate(message)
+                and message.full_name not in self._log_types
                 and kind_of_message(message) == "message"
             ):
                 yield message
@@ -191,6 +194,11 @@ class Projector:
         """The name of the type that a field holds, if a project in it would be one that is backed up."""
         holder = field.containing_type
         return None if holder is not None and holder.full_name == KEPT_TYPE else self._kept_type(field)
+
+    @cached_property
+    def _log_types(self) -> frozenset[str]:
+        """The types of a log's items, where none are held."""
+        return frozenset() if holds_logs(self._terms) else log_types(self.contract)
 
     def _is_open(self, field: FieldDescriptor) -> bool:
         if field.full_name.startswith(RPC_PACKAGE) or any(

@@ -47,9 +47,11 @@ async def complete_receipt(compiler: Compiler, off_loop: OffLoop, item: bytes, v
     """
     if len(item) > MAX_RECEIPT_ITEM_BYTES:
         raise Refused(ItemReason.TOO_LARGE)
-    lines = await off_loop(len(item), receipt, compiler.projector(verdict.destination), item, verdict)
-    complete = _receipt(verdict, lines)
-    complete.complete = isinstance(verdict, Release)
+    if not isinstance(verdict, Release):
+        return _receipt(verdict, ())
+    projector = compiler.projector(verdict.type, verdict.destination)
+    complete = _receipt(verdict, await off_loop(len(item), receipt, projector, item, verdict))
+    complete.complete = True
     return complete
 
 

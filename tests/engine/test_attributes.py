@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.engine.reference import ReferenceEngine
-from gateway.errors import FieldReason, ItemReason, Refused
+from gateway.errors import ItemReason, Refused
 from gateway.model import Facts, Withheld
 from gateway.policy.compile import Compiler
 from tests.support.contracts import NOW_SECONDS, UNKNOWN_FACTS, compiler, decode, encode, release_of
@@ -82,100 +82,101 @@ def attribute(key: str, value: str, slot: str = "attributes") -> str:
 
 LONG: Final = f"time_unix_nano: {NOW_SECONDS * 10**9}"
 NOTHING: Final = "scope_logs { log_records { } }"
+LOGS_AT: Final = ("eu-indirect", "eu-service")
+"""A log, and a destination that takes more of what is no log's."""
 
 
 # ── Slots ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("text", "inside", "outside"),
+    ("text", "kept"),
     [
-        ('body { string_value: "server started" }', True, True),
-        ('body { string_value: "user {user_id} signed in" }', True, True),
-        ('body { string_value: "user usr_1 signed in" }', False, False),
-        ('body { string_value: "Server started" }', False, False),
-        ('body { string_value: "server started " }', False, False),
-        ('body { string_value: "" }', False, False),
-        ("body { int_value: 5 }", False, False),
-        ("body { bool_value: true }", False, False),
-        ("body { double_value: 1.5 }", False, False),
-        ('body { bytes_value: "server started" }', False, False),
-        ('body { array_value { values { string_value: "server started" } } }', False, False),
-        ('body { kvlist_value { values { key: "service.name" value { string_value: "api" } } } }', True, False),
-        ("body { }", False, False),
-        ('event_name: "video.exported"', True, True),
-        ('event_name: "app.started"', True, False),
-        ('event_name: "anna@acme.example"', False, False),
-        ('event_name: "signed in by Anna"', False, False),
-        ('event_name: "user.latitude"', False, False),
-        ('event_name: "password.changed"', False, False),
-        ('event_name: "comment.pin"', True, False),
-        ("severity_number: SEVERITY_NUMBER_WARN", True, True),
-        ('severity_text: "WARN"', True, True),
-        ('severity_text: "Warning"', True, True),
-        ('severity_text: "warn"', True, True),
-        ('severity_text: "anna"', False, False),
-        ('severity_text: "WARN "', False, False),
-        (LONG, True, True),
-        (f"time_unix_nano: {(NOW_SECONDS + 8 * 86_400) * 10**9}", True, False),
-        (f"observed_time_unix_nano: {(NOW_SECONDS - 8 * 86_400) * 10**9}", True, False),
-        ("time_unix_nano: 1", False, False),
-        ("time_unix_nano: 33612345678", False, False),
-        ("time_unix_nano: 4111111111111111", False, False),
-        ("observed_time_unix_nano: 185047512345678", False, False),
-        ("time_unix_nano: 4111111111111111110", False, False),
-        ("time_unix_nano: 946684799999999999", False, False),
-        ("time_unix_nano: 946684800000000000", True, False),
-        ("time_unix_nano: 3155759999999999999", True, False),
-        ("time_unix_nano: 3155760000000000000", False, False),
-        ("time_unix_nano: 18446744073709551615", False, False),
-        ('trace_id: "0123456789abcdef"', True, False),
-        ('trace_id: "0123456789abcde"', False, False),
-        ('trace_id: "0123456789abcdef0"', False, False),
-        ('span_id: "01234567"', True, False),
-        ('span_id: "0123456"', False, False),
-        ('span_id: "anna@acme.example"', False, False),
-        ("flags: 1", True, False),
-        ("flags: 1024", False, False),
-        ("dropped_attributes_count: 5", True, True),
-        ("dropped_attributes_count: 612345678", False, False),
+        ('body { string_value: "server started" }', True),
+        ('body { string_value: "user {user_id} signed in" }', True),
+        ('body { string_value: "user usr_1 signed in" }', False),
+        ('body { string_value: "Server started" }', False),
+        ('body { string_value: "server started " }', False),
+        ('body { string_value: "" }', False),
+        ("body { int_value: 5 }", False),
+        ("body { bool_value: true }", False),
+        ("body { double_value: 1.5 }", False),
+        ('body { bytes_value: "server started" }', False),
+        ('body { array_value { values { string_value: "server started" } } }', False),
+        ('body { kvlist_value { values { key: "service.name" value { string_value: "api" } } } }', True),
+        ("body { }", False),
+        ('event_name: "video.exported"', True),
+        ('event_name: "app.started"', True),
+        ('event_name: "anna@acme.example"', False),
+        ('event_name: "signed in by Anna"', False),
+        ('event_name: "user.latitude"', False),
+        ('event_name: "password.changed"', False),
+        ('event_name: "comment.pin"', True),
+        ("severity_number: SEVERITY_NUMBER_WARN", True),
+        ('severity_text: "WARN"', True),
+        ('severity_text: "Warning"', True),
+        ('severity_text: "warn"', True),
+        ('severity_text: "anna"', False),
+        ('severity_text: "WARN "', False),
+        (LONG, True),
+        (f"time_unix_nano: {(NOW_SECONDS + 8 * 86_400) * 10**9}", True),
+        (f"observed_time_unix_nano: {(NOW_SECONDS - 8 * 86_400) * 10**9}", True),
+        ("time_unix_nano: 1", False),
+        ("time_unix_nano: 33612345678", False),
+        ("time_unix_nano: 4111111111111111", False),
+        ("observed_time_unix_nano: 185047512345678", False),
+        ("time_unix_nano: 4111111111111111110", False),
+        ("time_unix_nano: 946684799999999999", False),
+        ("time_unix_nano: 946684800000000000", True),
+        ("time_unix_nano: 3155759999999999999", True),
+        ("time_unix_nano: 3155760000000000000", False),
+        ("time_unix_nano: 18446744073709551615", False),
+        ('trace_id: "0123456789abcdef"', True),
+        ('trace_id: "0123456789abcde"', False),
+        ('trace_id: "0123456789abcdef0"', False),
+        ('span_id: "01234567"', True),
+        ('span_id: "0123456"', False),
+        ('span_id: "anna@acme.example"', False),
+        ("flags: 1", True),
+        ("flags: 1024", False),
+        ("dropped_attributes_count: 5", True),
+        ("dropped_attributes_count: 612345678", False),
     ],
 )
-def test_a_slot_of_a_record_is_kept_or_stripped(text: str, inside: bool, outside: bool) -> None:
-    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
+def test_a_slot_of_a_record_is_kept_or_stripped(text: str, kept: bool) -> None:
+    for destination in LOGS_AT:
         assert minimised(log(text), destination) == (log(text) if kept else NOTHING)
 
 
 @pytest.mark.parametrize(
-    ("text", "inside", "outside"),
+    ("text", "kept"),
     [
-        ('schema_url: "https://opentelemetry.io/schemas/1.37.0"', True, True),
-        ('schema_url: "https://opentelemetry.io/schemas/1.37.0?user=anna"', False, False),
-        ('schema_url: "https://acme.example/schemas/1.37.0"', False, False),
-        ('scope_logs { schema_url: "https://opentelemetry.io/schemas/1.37.0" }', True, True),
-        ('scope_logs { scope { name: "acme.http" version: "1.2.3" } }', True, False),
-        ('scope_logs { scope { name: "@opentelemetry/instrumentation-http" } }', True, False),
+        ('schema_url: "https://opentelemetry.io/schemas/1.37.0"', True),
+        ('schema_url: "https://opentelemetry.io/schemas/1.37.0?user=anna"', False),
+        ('schema_url: "https://acme.example/schemas/1.37.0"', False),
+        ('scope_logs { schema_url: "https://opentelemetry.io/schemas/1.37.0" }', True),
+        ('scope_logs { scope { name: "acme.http" version: "1.2.3" } }', True),
+        ('scope_logs { scope { name: "@opentelemetry/instrumentation-http" } }', True),
         (
             (
                 'scope_logs { scope { name: "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc" '
                 "} }"
             ),
             True,
-            False,
         ),
-        ('scope_logs { scope { name: "@anna@acme.example" } }', False, False),
-        ('scope_logs { scope { name: "library of anna" } }', False, False),
-        ('scope_logs { scope { name: "anna@acme.example" } }', False, False),
-        ('scope_logs { scope { name: "acme.user.gender" } }', False, False),
-        ("scope_logs { scope { dropped_attributes_count: 3 } }", True, True),
-        ('scope_logs { scope { attributes { key: "service.name" value { string_value: "api" } } } }', True, False),
-        ("resource { dropped_attributes_count: 3 }", True, True),
-        ('resource { attributes { key: "http.status" value { int_value: 200 } } }', True, True),
-        ('resource { entity_refs { type: "user" id_keys: "user.email" } }', False, False),
+        ('scope_logs { scope { name: "@anna@acme.example" } }', False),
+        ('scope_logs { scope { name: "library of anna" } }', False),
+        ('scope_logs { scope { name: "anna@acme.example" } }', False),
+        ('scope_logs { scope { name: "acme.user.gender" } }', False),
+        ("scope_logs { scope { dropped_attributes_count: 3 } }", True),
+        ('scope_logs { scope { attributes { key: "service.name" value { string_value: "api" } } } }', True),
+        ("resource { dropped_attributes_count: 3 }", True),
+        ('resource { attributes { key: "http.status" value { int_value: 200 } } }', True),
+        ('resource { entity_refs { type: "user" id_keys: "user.email" } }', False),
     ],
 )
-def test_a_slot_around_records_is_kept_or_stripped(text: str, inside: bool, outside: bool) -> None:
-    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
+def test_a_slot_around_records_is_kept_or_stripped(text: str, kept: bool) -> None:
+    for destination in LOGS_AT:
         left = minimised(text, destination)
         assert left == text if kept else not any(word in left for word in ("anna", "acme", "user", "api"))
 
@@ -183,7 +184,7 @@ def test_a_slot_around_records_is_kept_or_stripped(text: str, inside: bool, outs
 PLANTED: Final = b"anna.secret@acme.example"
 
 
-@pytest.mark.parametrize("destination", ["eu-service", "eu-indirect", "us-store", "jp-service"])
+@pytest.mark.parametrize("destination", LOGS_AT)
 def test_unknown_fields_are_gone_at_every_depth(destination: str) -> None:
     """In the item, its resource, its scope, its record, its attributes and their values."""
     odd = record(99, 2, PLANTED) + record(98, 0, b"\x05") + record(7, 5, b"anna")
@@ -202,83 +203,81 @@ def test_unknown_fields_are_gone_at_every_depth(destination: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "inside", "outside"),
+    ("key", "value", "kept"),
     [
-        ("user.id", 'string_value: "usr_1"', True, True),
-        ("user.id", 'string_value: "anna"', False, False),
-        ("user.id", "int_value: 5", False, False),
-        ("user.email", 'string_value: "anna@acme.example"', True, True),
-        ("user.email", 'string_value: "anna@gmail.com"', False, False),
-        ("user.email", 'bytes_value: "anna@acme.example"', False, False),
-        ("user.name", 'string_value: "Anna"', False, False),
-        ("password", 'string_value: "x"', False, False),
-        ("note", 'string_value: "x"', False, False),
-        ("http.status", "int_value: 200", True, True),
-        ("http.status", "int_value: 33612345678", False, False),
-        ("http.status", 'string_value: "200"', True, False),
-        ("http.status", 'string_value: "600"', False, False),
-        ("http.status", 'string_value: "0200"', False, False),
-        ("http.status", 'string_value: "+200"', False, False),
-        ("http.status", 'string_value: "33612345678"', False, False),
-        ("http.status", "double_value: 200", False, False),
-        ("http.status", "bool_value: true", False, False),
-        ("http.method", 'string_value: "GET"', True, True),
-        ("http.method", 'string_value: "get"', False, False),
-        ("app.flag", "bool_value: false", True, True),
-        ("app.flag", "double_value: 1.5", True, False),
-        ("app.flag", "int_value: 5", True, False),
-        ("app.flag", 'string_value: "on"', True, False),
-        ("app.flag", 'string_value: "a b"', False, False),
-        ("app.flag", 'string_value: "4111111111111111"', False, False),
-        ("app.flag", "int_value: 4111111111111111", False, False),
-        ("app.flag", 'bytes_value: "on"', False, False),
-        ("app.flag", 'kvlist_value { values { key: "app.flag" value { string_value: "on" } } }', False, False),
-        ("app.flag", "string_value_strindex: 5", False, False),
-        ("app.flag", "", False, False),
-        ("service.name", 'string_value: "api"', True, False),
-        ("service.name", 'string_value: "anna@acme.example"', False, False),
-        ("service.", 'string_value: "api"', True, False),
-        ("service", 'string_value: "api"', False, False),
-        ("servicename", 'string_value: "api"', False, False),
-        ("Service.name", 'string_value: "api"', False, False),
-        ("service.owner.team", 'string_value: "api"', False, False),
-        ("service.anna@acme.example", 'string_value: "api"', False, False),
-        ("service.33612345678", 'string_value: "api"', False, False),
-        ("service.YW5uYUBhY21lLmV4YW1wbGU", 'string_value: "api"', False, False),
-        ("service.name of anna", 'string_value: "api"', False, False),
-        ("service.email", 'string_value: "api"', False, False),
-        ("service.firstname", 'string_value: "api"', False, False),
-        ("service.owner_first_name", "int_value: 5", False, False),
-        ("service.religion", 'string_value: "api"', False, False),
-        ("service.lat", "double_value: 1.5", False, False),
-        ("service.Geburtsdatum", 'string_value: "api"', False, False),
-        ("service.info.lon", "double_value: 1.5", False, False),
-        ("service.p99.lat", "double_value: 1.5", True, False),
-        ("service.pan", "int_value: 5", True, False),
-        ("service.email.provider", 'string_value: "api"', True, False),
-        ("email.provider", 'string_value: "api"', True, False),
-        ("email.address", 'string_value: "api"', False, False),
-        ("contact.phone", 'string_value: "api"', True, False),
-        ("contact.password", 'string_value: "api"', False, False),
-        ("s\u0435rvice.name", 'string_value: "api"', False, False),
-        ("service.n\u0430me", 'string_value: "api"', False, False),
-        ("user\u2024id", 'string_value: "usr_1"', False, False),
-        ("user.id\u200b", 'string_value: "usr_1"', False, False),
-        ("user.id ", 'string_value: "usr_1"', False, False),
-        ("service." + "x" * 100, 'string_value: "api"', False, False),
-        ("", 'string_value: "api"', False, False),
-        ("client.address", 'string_value: "api"', False, False),
+        ("user.id", 'string_value: "usr_1"', True),
+        ("user.id", 'string_value: "anna"', False),
+        ("user.id", "int_value: 5", False),
+        ("user.email", 'string_value: "anna@acme.example"', True),
+        ("user.email", 'string_value: "anna@gmail.com"', False),
+        ("user.email", 'bytes_value: "anna@acme.example"', False),
+        ("user.name", 'string_value: "Anna"', False),
+        ("password", 'string_value: "x"', False),
+        ("note", 'string_value: "x"', False),
+        ("http.status", "int_value: 200", True),
+        ("http.status", "int_value: 33612345678", False),
+        ("http.status", 'string_value: "200"', True),
+        ("http.status", 'string_value: "600"', False),
+        ("http.status", 'string_value: "0200"', False),
+        ("http.status", 'string_value: "+200"', False),
+        ("http.status", 'string_value: "33612345678"', False),
+        ("http.status", "double_value: 200", False),
+        ("http.status", "bool_value: true", False),
+        ("http.method", 'string_value: "GET"', True),
+        ("http.method", 'string_value: "get"', False),
+        ("app.flag", "bool_value: false", True),
+        ("app.flag", "double_value: 1.5", True),
+        ("app.flag", "int_value: 5", True),
+        ("app.flag", 'string_value: "on"', True),
+        ("app.flag", 'string_value: "a b"', False),
+        ("app.flag", 'string_value: "4111111111111111"', False),
+        ("app.flag", "int_value: 4111111111111111", False),
+        ("app.flag", 'bytes_value: "on"', False),
+        ("app.flag", 'kvlist_value { values { key: "app.flag" value { string_value: "on" } } }', False),
+        ("app.flag", "string_value_strindex: 5", False),
+        ("app.flag", "", False),
+        ("service.name", 'string_value: "api"', True),
+        ("service.name", 'string_value: "anna@acme.example"', False),
+        ("service.", 'string_value: "api"', True),
+        ("service", 'string_value: "api"', False),
+        ("servicename", 'string_value: "api"', False),
+        ("Service.name", 'string_value: "api"', False),
+        ("service.owner.team", 'string_value: "api"', False),
+        ("service.anna@acme.example", 'string_value: "api"', False),
+        ("service.33612345678", 'string_value: "api"', False),
+        ("service.YW5uYUBhY21lLmV4YW1wbGU", 'string_value: "api"', False),
+        ("service.name of anna", 'string_value: "api"', False),
+        ("service.email", 'string_value: "api"', False),
+        ("service.firstname", 'string_value: "api"', False),
+        ("service.owner_first_name", "int_value: 5", False),
+        ("service.religion", 'string_value: "api"', False),
+        ("service.lat", "double_value: 1.5", False),
+        ("service.Geburtsdatum", 'string_value: "api"', False),
+        ("service.info.lon", "double_value: 1.5", False),
+        ("service.p99.lat", "double_value: 1.5", True),
+        ("service.pan", "int_value: 5", True),
+        ("service.email.provider", 'string_value: "api"', True),
+        ("email.provider", 'string_value: "api"', True),
+        ("email.address", 'string_value: "api"', False),
+        ("contact.phone", 'string_value: "api"', True),
+        ("contact.password", 'string_value: "api"', False),
+        ("s\u0435rvice.name", 'string_value: "api"', False),
+        ("service.n\u0430me", 'string_value: "api"', False),
+        ("user\u2024id", 'string_value: "usr_1"', False),
+        ("user.id\u200b", 'string_value: "usr_1"', False),
+        ("user.id ", 'string_value: "usr_1"', False),
+        ("service." + "x" * 100, 'string_value: "api"', False),
+        ("", 'string_value: "api"', False),
+        ("client.address", 'string_value: "api"', False),
     ],
 )
 @pytest.mark.parametrize("slot", ["record", "resource", "scope"])
-def test_an_attribute_is_kept_by_its_key_and_its_value(
-    key: str, value: str, inside: bool, outside: bool, slot: str
-) -> None:
+def test_an_attribute_is_kept_by_its_key_and_its_value(key: str, value: str, kept: bool, slot: str) -> None:
     pair = attribute(key, value)
     text = {"record": log(pair), "resource": f"resource {{ {pair} }}", "scope": f"scope_logs {{ scope {{ {pair} }} }}"}[
         slot
     ]
-    for destination, kept in (("eu-indirect", inside), ("us-store", outside)):
+    for destination in LOGS_AT:
         assert (minimised(text, destination) == " ".join(text.split())) is kept
 
 
@@ -296,10 +295,9 @@ def test_the_elements_of_an_array_are_judged_one_by_one(values: str, left: str) 
     assert [word.strip('"') for word in kept.split() if word.startswith('"') and len(word) == 3] == list(left)
 
 
-LISTS: Final[list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]]] = [
+LISTS: Final[list[tuple[str, dict[str, object], dict[str, object]]]] = [
     (
         "the keys that lead to what is listed",
-        {"http": {"status": 200}},
         {"http": {"status": 200}},
         {"http": {"status": 200}},
     ),
@@ -307,56 +305,49 @@ LISTS: Final[list[tuple[str, dict[str, object], dict[str, object], dict[str, obj
         "what isn't listed beside what is",
         {"http": {"status": 200, "body": "x"}},
         {"http": {"status": 200}},
-        {"http": {"status": 200}},
     ),
-    ("a path that isn't listed", {"http": {"body": "x"}}, {}, {}),
-    ("a key without a list that only leads", {"http": "x"}, {}, {}),
-    ("three levels under a wildcard", {"service": {"a": {"b": "v1"}}}, {"service": {"a": {"b": "v1"}}}, {}),
-    ("a dotted key in a list", {"service": {"a.b": "v1"}}, {"service": {"a.b": "v1"}}, {}),
-    ("a list below a key under a wildcard", {"service.a": {"b": "v1"}}, {"service.a": {"b": "v1"}}, {}),
-    ("a wildcard's own exception", {"service": {"owner": {"team": "api"}}}, {}, {}),
-    ("an address for a key", {"service": {"anna@acme.example": "v1"}}, {}, {}),
-    ("an address in parts", {"service": {"anna@acme": {"example": "v1"}}}, {}, {}),
-    ("a path that names a password", {"service": {"db": {"password": "v1"}}}, {}, {}),
-    ("a value that fails", {"service": {"a": "x y", "b": "v1"}}, {"service": {"b": "v1"}}, {}),
+    ("a path that isn't listed", {"http": {"body": "x"}}, {}),
+    ("a key without a list that only leads", {"http": "x"}, {}),
+    ("three levels under a wildcard", {"service": {"a": {"b": "v1"}}}, {"service": {"a": {"b": "v1"}}}),
+    ("a dotted key in a list", {"service": {"a.b": "v1"}}, {"service": {"a.b": "v1"}}),
+    ("a list below a key under a wildcard", {"service.a": {"b": "v1"}}, {"service.a": {"b": "v1"}}),
+    ("a wildcard's own exception", {"service": {"owner": {"team": "api"}}}, {}),
+    ("an address for a key", {"service": {"anna@acme.example": "v1"}}, {}),
+    ("an address in parts", {"service": {"anna@acme": {"example": "v1"}}}, {}),
+    ("a path that names a password", {"service": {"db": {"password": "v1"}}}, {}),
+    ("a value that fails", {"service": {"a": "x y", "b": "v1"}}, {"service": {"b": "v1"}}),
     (
         "an identifier by its path",
         {"user": {"id": "usr_1", "name": "Anna"}},
         {"user": {"id": "usr_1"}},
-        {"user": {"id": "usr_1"}},
     ),
-    ("a list where a value is listed", {"user.id": {"a": "usr_1"}}, {}, {}),
-    ("a list where a category isn't allowed", {"user.name": {"first": "Anna"}}, {}, {}),
+    ("a list where a value is listed", {"user.id": {"a": "usr_1"}}, {}),
+    ("a list where a category isn't allowed", {"user.name": {"first": "Anna"}}, {}),
     (
         "a list about a person",
         {"service.info": {"firstname": "a", "lon": 2.5, "id": "c"}},
         {"service.info": {"id": "c"}},
-        {},
     ),
     (
         "a person two levels down",
         {"service": {"info": {"user": {"name": "a", "id": "c"}}}},
         {"service": {"info": {"user": {"id": "c"}}}},
-        {},
     ),
-    ("an empty list", {"service": {}}, {}, {}),
-    ("a list of which nothing is left", {"service": {"a": {"b": "x y"}}}, {}, {}),
+    ("an empty list", {"service": {}}, {}),
+    ("a list of which nothing is left", {"service": {"a": {"b": "x y"}}}, {}),
     (
         "lists in an array",
         {"service.list": [{"a": "v1"}, {"b": "x y"}, "v2"]},
         {"service.list": [{"a": "v1"}, "v2"]},
-        {},
     ),
-    ("lists in an array of a listed key", {"app.flag": [{"a": "v1"}, "v2"]}, {"app.flag": ["v2"]}, {}),
+    ("lists in an array of a listed key", {"app.flag": [{"a": "v1"}, "v2"]}, {"app.flag": ["v2"]}),
 ]
-"""What is sent, what is left inside the EU, and outside."""
+"""What is sent, and what is left."""
 
 
-@pytest.mark.parametrize(("sent", "inside", "outside"), [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])
+@pytest.mark.parametrize(("sent", "left"), [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])
 @pytest.mark.parametrize("slot", ["attributes", "body"])
-def test_what_a_list_holds_is_judged_by_its_path(
-    sent: dict[str, object], inside: dict[str, object], outside: dict[str, object], slot: str
-) -> None:
+def test_what_a_list_holds_is_judged_by_its_path(sent: dict[str, object], left: dict[str, object], slot: str) -> None:
     def logs(values: dict[str, object]) -> bytes:
         held = (
             LogRecord(attributes=key_values(values))
@@ -365,7 +356,7 @@ def test_what_a_list_holds_is_judged_by_its_path(
         )
         return ResourceLogs(scope_logs=[ScopeLogs(log_records=[held])]).SerializeToString()
 
-    for destination, left in (("eu-indirect", inside), ("us-store", outside)):
+    for destination in LOGS_AT:
         for _ in range(2):
             assert release_of(engine(destination), logs(sent)).payload == logs(left)
 
@@ -420,14 +411,20 @@ def test_an_array_of_identifiers_is_told_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("part", ["a", "service", "user"])
-def test_lists_nest_as_deep_as_protobuf_does(part: str) -> None:
+def test_lists_may_nest_as_deep_as_protobuf_does_where_they_go(part: str) -> None:
     value: object = "v1"
     for _ in range(30):
         value = {part: value}
-    raw = ResourceLogs(
-        scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values({"service": value}))])]
-    ).SerializeToString()
-    assert b"v1" not in release_of(engine("us-store"), raw).payload
+    kept, gone = (
+        ResourceLogs(
+            scope_logs=[ScopeLogs(log_records=[LogRecord(attributes=key_values({key: value}))])]
+        ).SerializeToString()
+        for key in ("service", "none")
+    )
+    assert b"v1" not in release_of(engine("eu-indirect"), gone).payload
+    with pytest.raises(Refused) as caught:
+        decide_one(engine("eu-indirect"), kept, UNKNOWN_FACTS)
+    assert caught.value.reason is ItemReason.TOO_DEEP
 
 
 @pytest.mark.parametrize("path", ["service", "http", "none"])
@@ -457,15 +454,14 @@ def test_an_array_of_which_nothing_is_left_goes(values: str) -> None:
 
 def test_a_work_address_in_an_attribute_is_normalised_and_a_personal_one_withholds_from_vendors() -> None:
     text = log(attribute("user.email", 'string_value: "Anna+x@ACME.example"'))
-    assert '"anna@acme.example"' in minimised(text, "us-vendor")
+    assert '"anna@acme.example"' in minimised(text, "eu-vendor")
     raw = encode(made().contract, LOGS, log(attribute("user.email", 'string_value: "anna@gmail.com"')))
-    assert isinstance(decide_one(engine("us-vendor"), raw, UNKNOWN_FACTS), Withheld)
+    assert isinstance(decide_one(engine("eu-vendor"), raw, UNKNOWN_FACTS), Withheld)
 
 
-def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() -> None:
-    raw = encode(
-        made().contract, LOGS, "resource { " + attribute("user.email", 'string_value: "anna@acme.example"') + " }"
-    )
+def test_an_address_in_a_property_is_held_against_the_directory_each_time() -> None:
+    text = 'name: "video.exported" ' + entry("contact", 'string_value: "anna@acme.example"')
+    raw = encode(made().contract, EVENT, text)
     facts = [
         UNKNOWN_FACTS,
         *(
@@ -473,7 +469,7 @@ def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() ->
             for domains in (["acme.example"], [], ["acme.example"], ["b.example"])
         ),
     ]
-    assert [b"anna" in release_of(engine("us-store"), raw, one).payload for one in facts * 2] == [
+    assert [b"anna" in release_of(engine("us-store", EVENT), raw, one).payload for one in facts * 2] == [
         True,
         True,
         False,
@@ -482,18 +478,11 @@ def test_an_address_in_an_attribute_is_held_against_the_directory_each_time() ->
     ] * 2
 
 
-def test_free_text_is_masked_inside_the_eu() -> None:
-    text = log(
-        'body { string_value: "call +33 6 12 34 56 78" } ' + attribute("note", 'string_value: "to anna@acme.example"')
-    )
-    raw = encode(made().contract, LOGS, text)
-    release = release_of(engine("eu-service"), raw)
-    assert b"call [PHONE]" in release.payload
-    assert b"to [EMAIL]" in release.payload
-    assert {(one.path, one.reason, one.masked) for one in release.stripped} == {
-        ("scope_logs[*].log_records[*].body", FieldReason.LOOKS_LIKE_PHONE, True),
-        ("scope_logs[*].log_records[*].attributes[*]", FieldReason.LOOKS_LIKE_EMAIL, True),
-    }
+@pytest.mark.parametrize("destination", LOGS_AT)
+def test_free_text_goes_from_a_log_whatever_its_destination_takes(destination: str) -> None:
+    assert minimised(
+        log('body { string_value: "call me" } ' + attribute("note", 'string_value: "x"')), destination
+    ) == (NOTHING)
 
 
 def test_of_duplicate_keys_each_is_judged() -> None:

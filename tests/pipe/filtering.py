@@ -24,8 +24,7 @@ otlp:
   log_templates: [server started, video exported, "{} of {} done", "Überprüfung: “%s”"]
 """
 CLOSED_LOG: Final = "eu-indirect"
-FREE_TEXT_LOG: Final = "eu-store"
-VENDOR_LOG: Final = "us-vendor"
+FREE_TEXT_STORE: Final = "eu-store"
 
 
 @cache

@@ -209,7 +209,9 @@ def test_a_receipt_says_what_shows_in_content() -> None:
     made = compiler(body("CONTENT"))
     raw = encode(made.contract, "t.A", f'one: "{CARD}" many: "a" many: "{IBAN}" many: "b"')
     lines = set(
-        receipt(made.projector("eu-service"), raw, release_of(ReferenceEngine(made.plan("t.A", "eu-service")), raw))
+        receipt(
+            made.projector("t.A", "eu-service"), raw, release_of(ReferenceEngine(made.plan("t.A", "eu-service")), raw)
+        )
     )
     assert lines == {
         FieldLine("one", KEEP, R.LOOKS_LIKE_CARD),

@@ -76,7 +76,7 @@ def told(
     made: Compiler, item: str, destination: str, raw: bytes, facts: Facts = UNKNOWN_FACTS
 ) -> tuple[FieldLine, ...]:
     verdict = decide_one(ReferenceEngine(made.plan(item, destination)), raw, facts)
-    return receipt(made.projector(destination), raw, verdict)
+    return receipt(made.projector(item, destination), raw, verdict)
 
 
 def plain(found: tuple[FieldLine, ...]) -> set[Line]:
@@ -183,7 +183,7 @@ def test_a_withheld_item_has_no_lines() -> None:
     raw = encode(MADE.contract, "t.Item", "id: 'usr_1' email: 'jean@gmail.com'")
     verdict = decide_one(ReferenceEngine(MADE.plan("t.Item", "us-vendor")), raw, UNKNOWN_FACTS)
     assert isinstance(verdict, Withheld)
-    assert receipt(MADE.projector("us-vendor"), raw, verdict) == ()
+    assert receipt(MADE.projector("t.Item", "us-vendor"), raw, verdict) == ()
 
 
 def test_attributes_and_bodies_are_counted_whole() -> None:
@@ -344,7 +344,7 @@ def test_what_is_kept_is_what_left(data: bytes) -> None:
     raw = RandomMessages(chance, held).message(held.message("x0.M0"))
     try:
         verdict = decide_one(engine, raw, UNKNOWN_FACTS)
-        found = receipt(made.projector(destination), raw, verdict)
+        found = receipt(made.projector("x0.M0", destination), raw, verdict)
     except Refused:
         return
     if isinstance(verdict, Release):

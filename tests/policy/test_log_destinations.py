@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import pytest
+from click.testing import CliRunner
+from kannelle.privacy.v1.activity_pb2 import ActivityEntry
+from kannelle.privacy.v1.context_pb2 import UserContext
 
+from gateway.cli import main
+from gateway.errors import BadPolicy
+from gateway.model import INDIRECT, Recipient
+from gateway.plan import Plan
+from gateway.policy.item_types import EVENT_TYPE, is_log_type, log_types
 from gateway.policy.load import parse
-from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, log_sources
+from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, LOG_REGIONS, log_sources
 from tests.policy.residency_documents import document, fault
+from tests.support.contracts import FED, POLICY, PROTO_HEADER, compiler
 
 ALL: Final = "USER_ID, WORK_EMAIL, OPERATIONAL, NAME, FREE_TEXT, CONTENT"
 ACTIVITIES: Final = "kannelle.privacy.v1.ActivityLogService/*"
@@ -79,3 +89,99 @@ def test_nothing_passes_in_shadow_to_what_a_log_feeds() -> None:
     assert fault(document("FR", "OPERATIONAL", ALL, "kept", shadow, flows="{otlp/logs: [kept]}")) == (
         f"policy.yaml:13: routes[0].mode: must be enforce: kept is a log by otlp/logs; {LOG_ALLOW_TEXT}"
     )
+
+
+# ── By type ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OTLP: Final = "opentelemetry.proto."
+HELD: Final = (
+    "kannelle.privacy.v1.ActivityEntry",
+    "kannelle.privacy.v1.RecordActivitiesRequest",
+    "kannelle.privacy.v1.AccessEntry",
+    f"{OTLP}logs.v1.ResourceLogs",
+    f"{OTLP}logs.v1.LogRecord",
+    f"{OTLP}logs.v1.LogsData",
+    f"{OTLP}trace.v1.ResourceSpans",
+    f"{OTLP}trace.v1.Span",
+    f"{OTLP}metrics.v1.ResourceMetrics",
+    f"{OTLP}metrics.v1.NumberDataPoint",
+    f"{OTLP}resource.v1.Resource",
+    f"{OTLP}common.v1.KeyValue",
+    f"{OTLP}collector.logs.v1.ExportLogsServiceRequest",
+    f"{OTLP}collector.trace.v1.ExportTraceServiceRequest",
+    f"{OTLP}collector.metrics.v1.ExportMetricsServiceRequest",
+    "t.Batch",
+    "t.Sheet",
+)
+"""Types of a log's items, with those of callers that hold them, in a list, a map, or further down."""
+OTHERS: Final = (
+    EVENT_TYPE,
+    "kannelle.privacy.v1.SupportMessage",
+    f"{OTLP}collector.logs.v1.ExportLogsServiceResponse",
+    "t.Any",
+    "t.Own",
+)
+BODY: Final = """
+message Own { string name = 1 @NAME; string text = 2 @FREE_TEXT; string id = 3 @USER_ID; }
+message Batch { repeated kannelle.privacy.v1.ActivityEntry entries = 1; string name = 2 @NAME; string id = 3 @USER_ID; }
+message Sheet { map<string, Batch> batches = 1 @{map_key: OPERATIONAL}; string text = 2 @FREE_TEXT; string id = 3 @USER_ID; }
+message Any { google.protobuf.Any held = 1; string name = 2 @NAME; }
+"""
+HEAD: Final = PROTO_HEADER + 'import "kannelle/privacy/v1/activity.proto";\n'
+MADE: Final = compiler(BODY, "otlp: {attributes: {user.name: NAME, note: FREE_TEXT, user.id: USER_ID}}", head=HEAD)
+
+
+def kept_fields(plan: Plan) -> set[str]:
+    return {f"{message.name}.{field.name}" for message in plan.messages for field in message.fields}
+
+
+@pytest.mark.parametrize("type_", HELD)
+def test_a_logs_item_is_one_at_every_destination(type_: str) -> None:
+    at_log = MADE.plan(type_, "eu-log")
+    assert type_ in log_types(MADE.contract)
+    for name, given in MADE.policy.destinations.items():
+        if given.region in LOG_REGIONS:
+            plan = MADE.plan(type_, name)
+            assert kept_fields(plan) == kept_fields(at_log)
+            assert MADE.terms_for(type_, MADE.terms(name)).allow <= INDIRECT
+            assert (plan.rules, plan.anys) == (at_log.rules, at_log.anys) or given.recipient is Recipient.VENDOR
+        else:
+            with pytest.raises(BadPolicy) as caught:
+                MADE.plan(type_, name)
+            assert f"destinations.{name}.region: {LOG_REGION_TEXT}; {name} is in {given.region}" in str(caught.value)
+
+
+@pytest.mark.parametrize("type_", OTHERS)
+def test_other_items_are_none(type_: str) -> None:
+    assert type_ not in log_types(MADE.contract)
+    terms = MADE.terms("eu-store")
+    assert MADE.terms_for(type_, terms) is terms
+
+
+@pytest.mark.parametrize("destination", ["eu-store", "eu-service", "us-vendor", "us-store", "jp-service"])
+def test_no_any_holds_a_logs_item_but_where_logs_are_held(destination: str) -> None:
+    def payloads(to: str) -> set[str]:
+        return {*MADE.plan("t.Any", to).anys}
+
+    assert not any(map(is_log_type, payloads(destination)))
+    assert not payloads(destination) & {"t.Batch", "t.Sheet"}
+    assert "kannelle.privacy.v1.ActivityEntry" in payloads("eu-log")
+
+
+def test_minimising_an_activity_for_a_store_leaves_what_a_log_holds(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"{POLICY}{FED}")
+    raw = ActivityEntry(user=UserContext(user_id="usr_1", full_name="Ada Byron"), detail="call Ada")
+    for name, code in (("eu-store", 0), ("eu-log", 0), ("us-store", 2)):
+        arguments = (
+            "minimise",
+            "--type",
+            ActivityEntry.DESCRIPTOR.full_name,
+            "--destination",
+            name,
+            "--policy",
+            str(policy),
+        )
+        result = CliRunner().invoke(main, arguments, input=raw.SerializeToString())
+        assert (result.exit_code, b"Ada" in result.stdout_bytes) == (code, False)
+        assert (LOG_REGION_TEXT in result.stderr) is (code != 0)

@@ -265,7 +265,7 @@ def test_a_destinations_plan_is_that_of_its_site(destination: str) -> None:
     terms = made.terms(destination)
     assert terms is made.terms(destination)
     assert made.plan("t.A", destination) is made.plan_for("t.A", terms)
-    assert made.projector(destination) is made.projector_for(terms)
+    assert made.projector("t.A", destination) is made.projector_for("t.A", terms)
 
 
 KEYS: Final = st.sampled_from(["t.S/Get", "t.S/List", "t.S/*", "t.T/Get", "t.T/*", "*"])

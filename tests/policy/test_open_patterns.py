@@ -47,14 +47,9 @@ def test_a_pattern_that_none_fits_and_an_identifier_leave(pattern: str) -> None:
             r"classifications\.t\.A\.a",
         ),
         (
-            f'otlp: {{attributes: {{app.state: {{category: OPERATIONAL, pattern: "{OPEN}"}}}}}}',
-            "opentelemetry.proto.logs.v1.ResourceLogs",
-            r"otlp\.attributes\.app\.state",
-        ),
-        (
-            f'patterns: {{state: "{PREFIXED}"}}\notlp: {{attributes: {{app.state: {{category: OPERATIONAL, shape: state}}}}}}',
-            "opentelemetry.proto.logs.v1.ResourceLogs",
-            r"otlp\.attributes\.app\.state",
+            f'patterns: {{state: "{PREFIXED}"}}\nclassifications: {{t.A.a: {{category: OPERATIONAL, shape: state}}}}',
+            "t.A",
+            r"classifications\.t\.A\.a",
         ),
         (
             f'tracking_plan: {{video.made: {{properties: {{by: {{pattern: "{PREFIXED}"}}}}}}}}',
@@ -127,7 +122,3 @@ def test_the_name_of_an_event_is_one_of_the_tracking_plan() -> None:
     made = compiler("message A { google.protobuf.Any any = 1; }", "tracking_plan: {video.made: {properties: {}}}")
     assert EVENT_TYPE in made.plan("t.A", "us-vendor").anys
     made.plan(EVENT_TYPE, "us-vendor")
-
-
-def test_names_of_scopes_and_metrics_are_judged_as_names() -> None:
-    compiler("message A {}").plan("opentelemetry.proto.metrics.v1.ResourceMetrics", "us-vendor")

@@ -6,13 +6,6 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.contracts.load import default_path as default_contract
-from gateway.contracts.load import load as load_contract
-from gateway.plan import Attributes, SpanName, Text
-from gateway.policy.compile import Compiler
-from gateway.policy.load import default_path as default_policy
-from gateway.policy.load import parse
-from gateway.policy.otlp import slots
 from tests.support.decisions import kept_under
 from tests.support.samples.personal import KINDS, values
 
@@ -139,25 +132,3 @@ def test_a_text_is_kept_as_a_number_if_the_number_is() -> None:
 )
 def test_a_service_has_a_token_a_package_or_words_that_end_in_what_it_is(name: str) -> None:
     assert [*kept_under("service.name", [name]), *kept_under("service.namespace", [name])] == [True, True]
-
-
-def outside() -> tuple[Attributes, SpanName]:
-    """What a log in the United States would get of attributes and a span's name, if Kannelle's policy had one."""
-    us = "  analytics:\n    recipient: vendor\n    region: US\n"
-    policy = parse(default_policy().read_text(encoding="utf-8"), default_policy())
-    compiler = Compiler(load_contract([default_contract()]), policy)
-    assert us in default_policy().read_text(encoding="utf-8")
-    rules = slots.field_rules(policy.policy, compiler.terms("analytics"))
-    attributes, name = (rules[f"opentelemetry.proto.trace.v1.Span.{slot}"] for slot in ("attributes", "name"))
-    assert isinstance(attributes, Attributes)
-    assert isinstance(name, SpanName)
-    return attributes, name
-
-
-def test_outside_the_eu_no_number_comes_as_text_and_no_detector_is_left_out() -> None:
-    attributes, name = outside()
-    assert attributes.prefixes == {}
-    assert attributes.exact["http.response.status_code"].string is None
-    assert (name.made, name.verbs, name.named) == (None, (), ())
-    texts = [value.string for value in attributes.exact.values() if isinstance(value.string, Text)]
-    assert {text.detect for text in texts} == {texts[0].detect}

@@ -42,14 +42,8 @@ def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
         f"{record}trace_id": rules.identifier(16),
         f"{record}span_id": rules.identifier(8),
         f"{record}flags": rules.flags,
-        f"{record}event_name": rules.name(_event_name(rules)),
+        f"{record}event_name": rules.name(OPERATIONAL),
         f"{record}body": Body(
             rules.policy.otlp.log_templates, rules.terms.allows(Category.FREE_TEXT), rules.attributes
         ),
     }
-
-
-def _event_name(rules: SharedRules) -> FieldPrivacy:
-    """Outside the EU, only events of the tracking plan have a name."""
-    planned = tuple(sorted(rules.policy.tracking_plan))
-    return FieldPrivacy(Category.OPERATIONAL, one_of=planned) if rules.terms.outside_eu else OPERATIONAL

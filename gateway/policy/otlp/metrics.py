@@ -1,7 +1,6 @@
 """The slots of metrics: their streams' names, their data points and exemplars.
 
-What was measured passes as it is inside the EU: sums and counts over many calls, which read as phone numbers by chance.
-Outside, floats and open-ended integers are not closed, so that no measurement leaves.
+What was measured passes as it is: sums and counts over many calls, which read as phone numbers by chance.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ _POINTS: Final = ("NumberDataPoint", "HistogramDataPoint", "ExponentialHistogram
 
 def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
-    measured = rules.inside_eu(None)
+    measured = rules.operational(None)
     shared = {
         "attributes": rules.attributes,
         "start_time_unix_nano": rules.time,

@@ -1,4 +1,7 @@
-"""Slots that all signals have: resource, scope, attributes and their values; and the rulings that slots share."""
+"""Slots that all signals have: resource, scope, attributes and their values; and the rulings that slots share.
+
+What is OTLP's is a log's, and stays in the EU: see `log_destinations.py`.
+"""
 
 from __future__ import annotations
 
@@ -80,28 +83,20 @@ class SharedRules:
 
     @cached_property
     def attributes(self) -> Attributes:
-        """By the policy's keys; wildcards count inside the EU only.
-
-        A key that may not leave stays listed, so that a wildcard can't allow it.
-        """
+        """By the policy's keys. One that may not leave stays listed, so that a wildcard can't allow it."""
         otlp = self.policy.otlp
         held = {key: otlp.privacy(key) for key in otlp.attributes}
         rules = {key: self._values(privacy) for key, privacy in held.items()}
         exact = {key: rule for key, rule in rules.items() if not key.endswith(".*")}
         prefixes = {key.removesuffix("*"): rule for key, rule in rules.items() if key.endswith(".*")}
         impersonal = tuple(sorted(prefix for prefix in prefixes if held[f"{prefix}*"].category is Category.OPERATIONAL))
-        return Attributes(exact, {}) if self.terms.outside_eu else Attributes(exact, prefixes, impersonal)
+        return Attributes(exact, prefixes, impersonal)
 
     def _values(self, privacy: FieldPrivacy) -> Value:
-        """What is classified so, by kind.
-
-        Inside the EU a bounded number may come as text: SDKs send ports, codes and offsets so.
-        """
+        """What is classified so, by kind. A bounded number may come as text: SDKs send ports, codes and offsets so."""
         rule = value_rules(dict.fromkeys(_kinds(privacy), privacy), self.terms)
-        as_text = privacy.bounded and not self.terms.outside_eu
-        return (
-            msgspec.structs.replace(rule, string=rule.integer) if as_text and isinstance(rule.integer, Number) else rule
-        )
+        as_text = privacy.bounded and isinstance(rule.integer, Number)
+        return msgspec.structs.replace(rule, string=rule.integer) if as_text else rule
 
     @cached_property
     def time(self) -> Ruling:
@@ -114,11 +109,9 @@ class SharedRules:
         )
 
     def name(self, privacy: FieldPrivacy) -> Ruling:
-        """On a string that is classified so, and names something. What is listed is the controller's say."""
+        """On a string that is classified so, and names something."""
         ruling = self.string(privacy)
-        if not isinstance(ruling, Text) or ruling.one_of:
-            return ruling
-        return msgspec.structs.replace(ruling, name=True, echo=None)
+        return msgspec.structs.replace(ruling, name=True, echo=None) if isinstance(ruling, Text) else ruling
 
     def string(self, privacy: FieldPrivacy) -> Ruling:
         """On a string that is classified so."""
@@ -132,20 +125,18 @@ class SharedRules:
         ruling = self.string(privacy)
         return msgspec.structs.replace(ruling, detect=(), echo=None) if isinstance(ruling, Text) else ruling
 
-    def inside_eu(self, ruling: Ruling) -> Ruling:
-        """What doesn't leave the EU: there, this ruling."""
-        if not self.terms.allows(Category.OPERATIONAL):
-            return FieldReason.CATEGORY_NOT_ALLOWED
-        return FieldReason.NOT_CLOSED if self.terms.outside_eu else ruling
+    def operational(self, ruling: Ruling) -> Ruling:
+        """On what is operational and has a rule of its own: this one, where such data may be."""
+        return ruling if self.terms.allows(Category.OPERATIONAL) else FieldReason.CATEGORY_NOT_ALLOWED
 
     def identifier(self, length: int) -> Ruling:
         """On a trace or span ID of so many bytes."""
-        return self.inside_eu(Length(length))
+        return self.operational(Length(length))
 
     @cached_property
     def flags(self) -> Ruling:
         """On trace flags."""
-        return self.inside_eu(rule_for("integer", FLAGS, self.terms))
+        return rule_for("integer", FLAGS, self.terms)
 
 
 def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
@@ -153,8 +144,8 @@ def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
     return {
         **dict.fromkeys(STRIPPED_SLOTS, FieldReason.UNCLASSIFIED),
         f"{RESOURCE}attributes": rules.attributes,
-        f"{COMMON}InstrumentationScope.name": rules.inside_eu(rules.name(_SCOPE)),
-        f"{COMMON}InstrumentationScope.version": rules.inside_eu(rules.string(VERSION)),
+        f"{COMMON}InstrumentationScope.name": rules.name(_SCOPE),
+        f"{COMMON}InstrumentationScope.version": rules.string(VERSION),
         f"{COMMON}InstrumentationScope.attributes": rules.attributes,
     }
 

@@ -95,7 +95,7 @@ SPAN_KINDS: Final = ("INTERNAL", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CO
 
 def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
     """Rulings on the slots that no category alone can decide."""
-    state = rules.inside_eu(rules.random_string(_STATE))
+    state = rules.random_string(_STATE)
     return {
         f"{TRACE}ResourceSpans.resource": NESTED_PLAN,
         f"{TRACE}ScopeSpans.scope": NESTED_PLAN,
@@ -123,12 +123,9 @@ def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
 def _name(rules: SharedRules) -> Ruling:
     if not rules.terms.allows(Category.OPERATIONAL):
         return FieldReason.CATEGORY_NOT_ALLOWED
-    listed = rules.policy.otlp.span_names
-    if rules.terms.outside_eu:
-        return SpanName(listed, SPAN_KINDS)
     forms, routed, made = (Text(form, detect=DETECTORS) for form in (LOW_CARDINALITY_NAME, ROUTE_NAME, COMPOSED_NAME))
     return SpanName(
-        listed,
+        rules.policy.otlp.span_names,
         SPAN_KINDS,
         forms,
         routed,

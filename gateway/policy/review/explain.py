@@ -94,8 +94,8 @@ class FieldExplainer:
             **compiler.classifications,
             **slots.CLASSIFICATIONS,
         }
-        self._terms = compiler.terms(destination)
-        self._projector = compiler.projector(destination)
+        self._terms = compiler.terms_for(root.full_name, compiler.terms(destination))
+        self._projector = compiler.projector(root.full_name, destination)
         self._shown: set[str] = set()
         self._depth = 0
         self._depths = self._depths_below(root)
@@ -192,9 +192,7 @@ class FieldExplainer:
         for key in self._policy.otlp.attributes:
             wild = key.endswith(".*")
             privacy = self._policy.otlp.privacy(key)
-            ruling = (
-                FieldReason.NOT_CLOSED if wild and self._terms.outside_eu else rule_for("string", privacy, self._terms)
-            )
+            ruling = rule_for("string", privacy, self._terms)
             node = Node(key, f"otlp.attributes.{key}", "attribute", kept=False, wording="", category=privacy.category)
             yield self._outcome(node, rule.prefixes.get(key.removesuffix("*")) if wild else rule.exact.get(key), ruling)
 

@@ -55,7 +55,7 @@ def unaccepted(compiler: Compiler) -> Iterator[Finding]:
 def stripped_required(compiler: Compiler) -> Iterator[Finding]:
     """Required fields that a destination of a flow would strip: such a flow does not start."""
     for item, destination in flow_targets(compiler):
-        missing = compiler.projector(destination).missing_required(compiler.contract.message(item))
+        missing = compiler.projector(item, destination).missing_required(compiler.contract.message(item))
         if missing:
             text = f"is required and would be stripped at {destination}: make it optional, or let {destination} have it"
             yield Finding(Severity.ERROR, "required-stripped", missing, text)

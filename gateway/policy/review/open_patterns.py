@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from gateway.errors import BadPolicy
-from gateway.model import Recipient
 from gateway.policy.compile import Compiler
 from gateway.policy.flow_targets import flow_targets
 from gateway.policy.open_patterns import PatternRule, pattern_rules
@@ -32,7 +31,8 @@ def _outside(compiler: Compiler, item: str, destination: str) -> Iterator[Findin
 
 
 def _at_log(compiler: Compiler, item: str, destination: str) -> Iterator[Finding]:
-    if compiler.terms(destination).recipient is not Recipient.LOG or compiler.terms(destination).outside_eu:
+    terms = compiler.terms_for(item, compiler.terms(destination))
+    if not terms.echo or terms.outside_eu:
         return
     for rule in pattern_rules(compiler.plan(item, destination)):
         yield from _note(rule)

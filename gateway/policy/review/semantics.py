@@ -44,7 +44,7 @@ def semantic_changes(compiler: Compiler) -> Iterator[SemanticChange]:
 
 def _flows(compiler: Compiler) -> Iterator[Plan]:
     for item, destination in flow_targets(compiler):
-        missing = compiler.projector(destination).missing_required(compiler.contract.message(item))
+        missing = compiler.projector(item, destination).missing_required(compiler.contract.message(item))
         if not missing and not compiler.open_patterns(item, destination):
             yield compiler.plan(item, destination)
 

@@ -35,11 +35,11 @@ def workspace_place(plan: SubjectPlan) -> str:
 
 def leaves_with_workspace(compiler: Compiler, item: str, destination: str) -> bool:
     """Whether items of a type name a workspace, and still do once they are minimised. Raises BadContract."""
-    plan, terms = compiler.subject(item), compiler.terms(destination)
+    plan, terms = compiler.subject(item), compiler.terms_for(item, compiler.terms(destination))
     if plan.workspace_attribute is not None:
         privacy = compiler.policy.otlp.privacy(plan.workspace_attribute.key)
         return not isinstance(rule_for("string", privacy, terms), Reason)
-    projector = compiler.projector_for(terms)
+    projector = compiler.projector_for(item, terms)
     return bool(plan.workspace) and not any(
         isinstance(projector.ruling(one), Reason)
         for holder, field in _path(plan)

@@ -35,7 +35,7 @@ class MessagePolicy:
         (self.digest,) = flow.digests
         self._terms = _MessageTerms(plan, flows.compiler.subject(plan.type), recipient)
         self.envelope = Envelope(envelope, flows.details(recipient).of)
-        self.projector = flows.compiler.projector_for(recipient)
+        self.projector = flows.compiler.projector_for(plan.type, recipient)
 
     def covers(self, earlier: MessagePolicy) -> bool:
         """Return whether all that passed by an earlier one passes by this one too."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import msgspec
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor
@@ -25,7 +24,7 @@ from gateway.contracts.load import load as load_contracts
 from gateway.detectors.by_category import detectors_for
 from gateway.engine import attributes as keyed
 from gateway.engine.reference import ReferenceEngine
-from gateway.errors import FieldReason, Reason
+from gateway.errors import Reason
 from gateway.model import DETECTORS, Category, Facts, Release
 from gateway.otlp.signals import LOGS, SIGNALS
 from gateway.otlp.split import REQUEST_SCHEMA
@@ -241,25 +240,23 @@ def test_attributes_are_ruled_by_their_keys_for_each_kind_of_value() -> None:
 
 
 def test_prefixes_of_operational_data_take_no_personal_key() -> None:
-    assert (attributes("eu-service").impersonal, attributes("us-service").impersonal) == (("service.", "user."), ())
+    assert attributes("eu-service").impersonal == ("service.", "user.")
 
 
 def test_names_are_judged_as_names_unless_they_are_listed() -> None:
     made = compiler("message M {}", MORE)
-    inside, outside = (slots.field_rules(made.policy, made.terms(name)) for name in ("eu-service", "us-service"))
+    rules = slots.field_rules(made.policy, made.terms("eu-service"))
     named = (
         "metrics.v1.Metric.name",
         "metrics.v1.Metric.unit",
         "common.v1.InstrumentationScope.name",
         "logs.v1.LogRecord.event_name",
+        "trace.v1.Span.Event.name",
     )
-    for slot in (*named, "trace.v1.Span.Event.name"):
-        rule = inside[f"opentelemetry.proto.{slot}"]
+    for slot in named:
+        rule = rules[f"opentelemetry.proto.{slot}"]
         assert isinstance(rule, Text)
         assert rule.name
-    for slot, judged in zip(named, (True, True, None, False), strict=True):
-        rule = outside[f"opentelemetry.proto.{slot}"]
-        assert (rule.name if isinstance(rule, Text) else None) is judged
 
 
 def test_a_key_that_may_not_leave_is_listed_all_the_same() -> None:
@@ -272,44 +269,24 @@ def test_a_key_that_may_not_leave_is_listed_all_the_same() -> None:
     )
 
 
-def test_outside_the_eu_attributes_are_closed() -> None:
-    rule = attributes("us-service")
-    assert rule.prefixes == {}
-    assert {key for key, value in rule.exact.items() if value != Value()} == {
-        "user.id",
-        "user.email",
-        "http.status",
-        "http.method",
-    }
-
-
 @pytest.mark.parametrize(
-    ("slot", "inside", "outside"),
+    ("slot", "wanted"),
     [
-        ("LogRecord.trace_id", "Length", FieldReason.NOT_CLOSED),
-        ("LogRecord.span_id", "Length", FieldReason.NOT_CLOSED),
-        ("LogRecord.flags", Number(0, 1023), FieldReason.NOT_CLOSED),
-        ("LogRecord.time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
-        ("LogRecord.observed_time_unix_nano", SANE, msgspec.structs.replace(SANE, days=7)),
-        ("LogRecord.event_name", "Text", Text(one_of=("app.started", "video.exported"), detect=DETECTORS)),
-        ("ResourceLogs.resource", NESTED_PLAN, NESTED_PLAN),
-        ("ScopeLogs.scope", NESTED_PLAN, NESTED_PLAN),
-        ("LogRecord.body", "Body", "Body"),
+        ("LogRecord.trace_id", "Length"),
+        ("LogRecord.span_id", "Length"),
+        ("LogRecord.flags", Number(0, 1023)),
+        ("LogRecord.time_unix_nano", SANE),
+        ("LogRecord.observed_time_unix_nano", SANE),
+        ("LogRecord.event_name", "Text"),
+        ("ResourceLogs.resource", NESTED_PLAN),
+        ("ScopeLogs.scope", NESTED_PLAN),
+        ("LogRecord.body", "Body"),
     ],
 )
-def test_the_rule_of_a_slot(slot: str, inside: object, outside: object) -> None:
+def test_the_rule_of_a_slot(slot: str, wanted: object) -> None:
     made = compiler("message M {}", MORE)
-    for destination, wanted in (("eu-service", inside), ("us-service", outside)):
-        rule = slots.field_rules(made.policy, made.terms(destination))[f"opentelemetry.proto.logs.v1.{slot}"]
-        assert wanted in (rule, type(rule).__name__)
-
-
-def test_without_a_tracking_plan_no_event_outside_the_eu_has_a_name() -> None:
-    made = compiler("message M {}")
-    assert (
-        slots.field_rules(made.policy, made.terms("us-store"))["opentelemetry.proto.logs.v1.LogRecord.event_name"]
-        is FieldReason.NOT_CLOSED
-    )
+    rule = slots.field_rules(made.policy, made.terms("eu-service"))[f"opentelemetry.proto.logs.v1.{slot}"]
+    assert wanted in (rule, type(rule).__name__)
 
 
 def test_where_operational_data_may_not_go_no_slot_goes() -> None:
