@@ -183,20 +183,17 @@ class Attributes(msgspec.Struct, frozen=True, tag="attributes"):
 
 
 class Body(msgspec.Struct, frozen=True, tag="body"):
-    """An OTLP `AnyValue`, as raw bytes: one of the listed constants, or with `free_text` any string, masked.
+    """An OTLP `AnyValue`, as raw bytes: one of the listed constants.
 
     Of a key-value list, the entries that `attributes` lets pass.
     """
 
     templates: tuple[str, ...]
-    free_text: bool
     attributes: Attributes
 
 
 class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
-    """A span's name of low cardinality.
-
-    With `free_text` any other, masked, else the name of the span's kind in its place.
+    """A span's name of low cardinality, or the name of the span's kind in its place.
 
     It is `listed`, or passes `forms`; or `routed`, if what follows its first space is the string value of an attribute
     in `routes` that stays; or `made`, if each of its words is one of `verbs`, the string value of an attribute in
@@ -210,7 +207,6 @@ class SpanName(msgspec.Struct, frozen=True, tag="span_name"):
     forms: Text | None = None
     routed: Text | None = None
     routes: tuple[str, ...] = ()
-    free_text: bool = False
     made: Text | None = None
     verbs: tuple[str, ...] = ()
     named: tuple[str, ...] = ()

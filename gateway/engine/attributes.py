@@ -16,7 +16,7 @@ from gateway.engine.apply_rule import apply_result
 from gateway.engine.arrays import check_joined, sought_of
 from gateway.engine.context import DecisionContext, RuleResult
 from gateway.engine.names import check_name
-from gateway.engine.rules import ContextRule, VerdictCache, check_of, context_rule_of, masked
+from gateway.engine.rules import ContextRule, VerdictCache, check_of, context_rule_of
 from gateway.errors import FieldReason, Reason
 from gateway.model import Detector
 from gateway.patterns import TOKEN, compile_pattern
@@ -140,10 +140,10 @@ class PropertyRewrite:
 class BodyRewrite:
     """Minimises a log body, an `AnyValue`: only strings and key-value lists pass."""
 
-    __slots__ = ("_free_text", "_keys", "_templates")
+    __slots__ = ("_keys", "_templates")
 
     def __init__(self, rule: Body) -> None:
-        self._templates, self._free_text = frozenset(rule.templates), rule.free_text
+        self._templates = frozenset(rule.templates)
         self._keys = _KeyChecks(rule.attributes)
 
     def rewrite(self, raw: bytes, context: DecisionContext) -> bytes | Reason:
@@ -155,12 +155,7 @@ class BodyRewrite:
             return _serialised(message) if reason is None else reason
         if kind != KEY:
             return FieldReason.WRONG_KIND
-        text = getattr(message, KEY)
-        if text not in self._templates:
-            if not self._free_text:
-                return FieldReason.NOT_LISTED
-            _put(message, KEY, masked(text), context)
-        return _serialised(message)
+        return _serialised(message) if getattr(message, KEY) in self._templates else FieldReason.NOT_LISTED
 
 
 class _KeyRule(msgspec.Struct, frozen=True):

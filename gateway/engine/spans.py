@@ -8,7 +8,7 @@ from typing import Final
 from google.protobuf.message import Message
 
 from gateway.engine.context import Masked, Person, RuleResult
-from gateway.engine.rules import RuleCheck, check_of, masked
+from gateway.engine.rules import RuleCheck, check_of
 from gateway.errors import FieldReason
 from gateway.plan import SpanName, Text
 from gateway.protobuf.schema import attribute
@@ -33,7 +33,7 @@ class SpanNameCheck:
         self._route_keys, self._name_keys = (tuple(map(str.encode, keys)) for keys in (rule.routes, rule.named))
         self._verbs = frozenset(rule.verbs)
         self._echoes = rule.echo
-        self._free_text, self._kinds = rule.free_text, rule.kinds
+        self._kinds = rule.kinds
 
     def check(self, name: str, span: Message, person: Person | None = None) -> Masked | None:
         """Return what takes the place of a name; None if it stays."""
@@ -43,8 +43,6 @@ class SpanNameCheck:
         repeats = self._echoes and person is not None and person.repeated_in(name)
         if stays and not repeats:
             return None
-        if self._free_text and not repeats:
-            return masked(name)
         kind = self._kind(span)
         # The name of its kind says nothing else: what was put there once stays.
         return None if name == kind else Masked(kind, FieldReason.ECHO if repeats else FieldReason.NOT_LISTED)

@@ -99,9 +99,9 @@ def _of_prose(rule: FreeText | Content, named: PatternNames) -> str:
 def _of_text(rule: Body | SpanName) -> str:
     """Texts that a policy lists."""
     if isinstance(rule, Body):
-        return f"{MASKED if rule.free_text else _listed('text', rule.templates)}; of a list, each entry by its key"
+        return f"{_listed('text', rule.templates)}; of a list, each entry by its key"
     usual = "" if rule.forms is None else ", a method, a route, a service's method"
-    return f"{_listed('name', rule.listed)}{usual}; {MASKED if rule.free_text else 'for any other the kind of span'}"
+    return f"{_listed('name', rule.listed)}{usual}; for any other the kind of span"
 
 
 def _of_mask(rule: Mask) -> str:

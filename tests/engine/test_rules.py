@@ -222,7 +222,7 @@ def test_an_answer_that_depends_on_facts_does_not_last(rule: Rule, value: Any, f
 
 @pytest.mark.parametrize(
     "rule",
-    [Payload(), Nested(0), Attributes({}, {}), Body((), False, Attributes({}, {})), Properties(1, {})],
+    [Payload(), Nested(0), Attributes({}, {}), Body((), Attributes({}, {})), Properties(1, {})],
 )
 def test_a_rule_on_whole_messages_judges_no_single_value(rule: Rule) -> None:
     assert check_of(rule) is None

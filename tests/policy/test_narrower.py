@@ -126,7 +126,7 @@ WORK: Final = WorkEmail(outside=False, vendor=False)
         (Number(0, 9), Number(0, 10), False),
         (Number(0, 9), Span(0, 9), False),
         (Length(16), Length(8), False),
-        (Body((), False, Attributes({}, {})), Keep(), False),
+        (Body((), Attributes({}, {})), Keep(), False),
     ],
 )
 def test_the_table(old: Rule | None, new: Rule | None, expected: bool) -> None:

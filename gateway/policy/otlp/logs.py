@@ -43,7 +43,5 @@ def field_rules(rules: SharedRules) -> Mapping[str, Ruling]:
         f"{record}span_id": rules.identifier(8),
         f"{record}flags": rules.flags,
         f"{record}event_name": rules.name(OPERATIONAL),
-        f"{record}body": Body(
-            rules.policy.otlp.log_templates, rules.terms.allows(Category.FREE_TEXT), rules.attributes
-        ),
+        f"{record}body": Body(rules.policy.otlp.log_templates, rules.attributes),
     }

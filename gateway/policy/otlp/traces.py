@@ -130,7 +130,6 @@ def _name(rules: SharedRules) -> Ruling:
         forms,
         routed,
         ROUTE_ATTRIBUTES,
-        rules.terms.allows(Category.FREE_TEXT),
         made,
         OPERATION_NAMES,
         NAME_ATTRIBUTES,

@@ -20,7 +20,7 @@ EventRules = Mapping[str, Mapping[str, Value]]
 
 NO_VALUE_RULES: Final = Value()
 NO_ATTRIBUTES: Final = Attributes({}, {})
-NO_BODY: Final = Body((), free_text=False, attributes=NO_ATTRIBUTES)
+NO_BODY: Final = Body((), NO_ATTRIBUTES)
 NO_SPAN_NAMES: Final = SpanName((), ())
 """The rule of a value that is stripped, whatever its kind."""
 
@@ -163,23 +163,16 @@ def _value(key: str, old: Value, new: Value, named: BothNames) -> Iterator[Chang
 def _body(old: Body, new: Body, named: BothNames) -> Iterator[ChangeText]:
     yield from _texts("otlp.log_templates", old.templates, new.templates)
     yield from _attributes(old.attributes, new.attributes, named)
-    yield from _free_text("otlp.log_templates", old.free_text, new.free_text)
 
 
 def _span_name(old: SpanName, new: SpanName) -> Iterator[ChangeText]:
     yield from _texts("otlp.span_names", old.listed, new.listed)
-    yield from _free_text("otlp.span_names", old.free_text, new.free_text)
 
 
 def _texts(key: str, old: Collection[str], new: Collection[str]) -> Iterator[ChangeText]:
     for text in dict.fromkeys((*old, *new)):
         was, now = (printable(text) if text in texts else None for texts in (old, new))
         yield from _added_or_removed(key, was, now)
-
-
-def _free_text(key: str, old: bool, new: bool) -> Iterator[ChangeText]:
-    if old != new:
-        yield Effect.RELEASED if new else Effect.WITHHELD, key, "free text" if new else "was: free text"
 
 
 def _comparable(rule: Rule | None) -> Rule | None:
