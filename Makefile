@@ -61,6 +61,7 @@ check-protos: .venv/.stamp-dev  ## lint, format, breaking changes, generated cod
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/breaking.py
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python protos/approvals.py --check
 
 check-docs: .venv/.stamp-dev  ## generated pages in step
 	$(BIN)/python docs/metrics.py --check
@@ -70,10 +71,11 @@ docs: .venv/.stamp-dev  ## generate the pages that say what the code says
 	$(BIN)/python docs/metrics.py
 	$(BIN)/python -m docs.keys
 
-protos: .venv/.stamp-dev  ## format the protos and generate what the repository keeps of them
+protos: .venv/.stamp-dev  ## format the protos, generate what the repository keeps of them, record what they say of fields
 	$(BIN)/buf format --write
 	$(BIN)/buf lint
 	$(BIN)/python protos/generate.py
+	$(BIN)/python protos/approvals.py
 
 detector-data: .venv/.stamp-dev  ## compare what the detectors know with its sources; ARGS=--write brings it up to date
 	@$(BIN)/python -m tests.detectors.registries $(ARGS)

@@ -24,10 +24,10 @@ from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
 from tests.support.contracts import FED, POLICY, UNKNOWN_FACTS, encode, proto, release_of
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 KANNELLE: Final = Compiler(load_contracts([default_contract()]), load_policy(default_policy()))
 CONTACT: Final = "kannelle.crm.v1.Contact"
-TEXT: Final = default_policy().read_text(encoding="utf-8")
 TO_CRM: Final = ("minimise", "--type", CONTACT, "--destination", "crm")
 
 
@@ -52,7 +52,7 @@ def lines(folder: Path, name: str, text: str) -> Path:
 
 def changed(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
     """Kannelle's policy with changes, as a file."""
-    text = TEXT
+    text = KANNELLE_POLICY
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -545,8 +545,9 @@ def test_json_shows_and_records_only_when_told_to(tmp_path: Path) -> None:
     assert (run("approve", *given).exit_code, len(recorded(tmp_path))) == (0, 2)
 
 
-def test_without_an_approvals_file_there_is_nothing_to_approve() -> None:
-    result = run("approve", "--yes")
+def test_without_an_approvals_file_there_is_nothing_to_approve(tmp_path: Path) -> None:
+    policy = lines(tmp_path, "policy.yaml", f"{POLICY}flows: {{}}\n")
+    result = run("approve", "--contracts", protos(tmp_path, BODY), "--policy", policy, "--yes")
     assert result.exit_code == 2
     assert "approvals: names no file" in result.stderr
 

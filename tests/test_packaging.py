@@ -20,6 +20,7 @@ PROJECTS: Final = {"kannelle_privacy_gateway": ROOT, "kannelle_privacy": ROOT / 
 
 DATA: Final = {
     "kannelle_privacy_gateway": (
+        "gateway/policy/kannelle.approvals.lock",
         "gateway/policy/kannelle.yaml",
         "gateway/contracts/kannelle.binpb",
         "gateway/py.typed",

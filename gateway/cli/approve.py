@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,9 @@ from gateway.files import is_missing
 from gateway.model import FieldPrivacy
 from gateway.policy.elsewhere import is_builtin
 from gateway.policy.wording import classification_wording
+
+PACKAGE: Final = Path(str(importlib.resources.files("gateway")))
+"""Where the gateway's own files are."""
 
 HEADINGS: Final = {
     "new": "New: leaves once it is approved",
@@ -53,12 +57,18 @@ def approve(contracts: tuple[Path, ...], policy: Path | None, yes: bool, form: s
     Commit it. JSON is only shown, and exits with 1 if there is something to record, unless --yes is given.
     """
     made, file = load_unapproved(contracts, policy)
-    if file.policy.approvals is None:
+    if file.approvals is None:
         raise BadPolicy(
             f"{file.origin.at('approvals')}: names no file, so there is nothing to record; say `approvals: "
             "approvals.lock`"
         )
-    lock = file.path.parent / file.policy.approvals
+    lock = file.approvals
+    if lock.resolve().is_relative_to(PACKAGE.resolve()):
+        raise BadPolicy(
+            f"{file.origin.at('approvals')}: is a file of the gateway's own, in which nothing is recorded; "
+            "`privacy-gateway init` writes a policy of your own, to name a file of your own in: `approvals: "
+            "approvals.lock`"
+        )
     review = review_claims({} if is_missing(lock) else read_approvals(lock), made.claims)
     agreed = yes and not review.empty
     if form == "json":

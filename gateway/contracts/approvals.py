@@ -15,10 +15,10 @@ from gateway.errors import BadPolicy
 from gateway.files import is_missing
 from gateway.model import Category, FieldPrivacy
 
-HEADER: Final = """\
-# Classifications that the controller approved. Written by `privacy-gateway approve`; read the difference, then commit
-# it.
-"""
+HEADER: Final = (
+    "# Classifications that the controller approved. Written by `{}`: read the difference, then commit it.\n"
+)
+COMMAND: Final = "privacy-gateway approve"
 
 
 class Approvals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,22 +31,20 @@ class Approvals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_approvals(path: Path) -> Mapping[str, FieldPrivacy]:
     """What was approved. Raises BadPolicy, naming the file, the line and the key."""
     if is_missing(path):
-        raise BadPolicy(
-            f"{path}: is not there yet; `privacy-gateway approve` shows what there is to approve, and writes it"
-        )
+        raise BadPolicy(f"{path}: is not there yet; `{COMMAND}` shows what there is to approve, and writes it")
     document, origin = yamlfile.read(path, Approvals, BadPolicy)
     if document.version != 1:
         raise origin.error_at(("version",), "must be 1")
     return document.approved
 
 
-def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy]) -> None:
-    """Record what is approved, sorted, so that a reviewer sees each change as one line.
+def write_approvals(path: Path, approved: Mapping[str, FieldPrivacy], command: str = COMMAND) -> None:
+    """Record what is approved, sorted, so that a reviewer sees each change as one line; `command` is who writes.
 
     Raises OSError, and BadPolicy if it is too much.
     """
     lines = "".join(f"  {_key(name)}: {_flow_style(_yaml_values(approved[name]))}\n" for name in sorted(approved))
-    text = HEADER + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
+    text = HEADER.format(command) + "version: 1\napproved:" + (f"\n{lines}" if lines else " {}\n")
     if len(text.encode()) > yamlfile.MAX_DOCUMENT_BYTES:
         raise BadPolicy(
             f"{path}: would be larger than {yamlfile.MAX_DOCUMENT_BYTES} bytes; classify fewer fields, those of the flows' types"

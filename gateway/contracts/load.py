@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,20 @@ RUNTIME_FILES: Final = frozenset(module.DESCRIPTOR.name for module in WELL_KNOWN
 def default_path() -> Path:
     """Where the descriptor set of Kannelle's own contracts is."""
     return Path(str(importlib.resources.files("gateway.contracts"))) / "kannelle.binpb"
+
+
+@cache
+def default_types() -> frozenset[str]:
+    """The full names of the message types of Kannelle's own contracts and of what they import."""
+    return frozenset(
+        name for file in _parse(default_path()) for name in _type_names(f"{file.package}.", file.message_type)
+    )
+
+
+def _type_names(prefix: str, types: Iterable[DescriptorProto]) -> Iterator[str]:
+    for one in types:
+        yield f"{prefix}{one.name}"
+        yield from _type_names(f"{prefix}{one.name}.", one.nested_type)
 
 
 def load(paths: Iterable[Path]) -> Contract:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from gateway.contracts.classify import InvalidOverlay, Overlay, approved, claims
 from gateway.contracts.contract import Contract
+from gateway.contracts.load import default_types
 from gateway.model import Category, FieldPrivacy
 from gateway.policy.document import Policy
 from gateway.policy.elsewhere import LIST_UNDER_ELSEWHERE
@@ -47,12 +48,24 @@ class Claims:
             raise self._origin.error_at(("classifications", error.field), self._with_hint(error)) from error
         return claimed
 
-    def approved(self, recorded: Mapping[str, FieldPrivacy]) -> Mapping[str, FieldPrivacy]:
-        """What counts. A condition that was recorded holds until its end is approved; one that is new holds at once."""
+    def approved(
+        self, recorded: Mapping[str, FieldPrivacy], types_as_annotated: Collection[str] = ()
+    ) -> Mapping[str, FieldPrivacy]:
+        """What counts. A condition that was recorded holds until its end is approved; one that is new holds at once.
+
+        Of `types_as_annotated` all that is claimed counts.
+        """
+        as_annotated = {name: held for name, held in self.claimed.items() if type_of(name) in types_as_annotated}
+        recorded = {**recorded, **as_annotated}
         conditions = {
             name: privacy for name, privacy in {**self.claimed, **recorded}.items() if name in self._condition_fields
         }
         return {**conditions, **approved(self.claimed, recorded)}
+
+    @cached_property
+    def types_as_annotated(self) -> frozenset[str]:
+        """The types that annotate something and aren't Kannelle's: the approvals in the gateway say nothing of them."""
+        return frozenset(map(type_of, self._contract.annotations)) - default_types()
 
     @cached_property
     def unreadable_fields(self) -> frozenset[str]:
@@ -81,3 +94,8 @@ class Claims:
             ends = overlay.privacy.category is Category.UNSPECIFIED is not annotated
             if ends and not overlay.overrides and name in self._condition_fields:
                 raise InvalidOverlay(name, "looser than its annotation; say `overrides: true` if that is meant")
+
+
+def type_of(field: str) -> str:
+    """The full name of the type that declares a field, by the field's own; of an extension, where it stands."""
+    return field.rpartition(".")[0]

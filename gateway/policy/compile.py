@@ -56,6 +56,7 @@ class Compiler:
     """Makes the plans of one contract under one policy, each when first asked for, and the same each time.
 
     `policy` is what of it is about this contract, `full_policy` all of it, `absent` what is about others.
+    `types_as_annotated` are types whose annotations count though nobody approved them.
     """
 
     def __init__(self, contract: Contract, file: PolicyFile) -> None:
@@ -66,9 +67,12 @@ class Compiler:
         reader = Claims(contract, self.policy, file.origin)
         self.claims = reader.claimed
         self.unreadable_fields = reader.unreadable_fields
-        self.approvals = None if self.policy.approvals is None else file.path.parent / self.policy.approvals
+        self.is_builtin_policy = file.is_builtin
+        self.types_as_annotated = reader.types_as_annotated if file.is_builtin else frozenset()
         self.classifications = (
-            self.claims if self.approvals is None else reader.approved(read_approvals(self.approvals))
+            self.claims
+            if file.approvals is None
+            else reader.approved(read_approvals(file.approvals), self.types_as_annotated)
         )
         self._file = file
         self._compiled_count = 0

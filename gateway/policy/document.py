@@ -314,7 +314,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     approvals: Text | None = None
     """A file beside the policy that records what was approved.
 
-    With it only classifications recorded there count; without it all do.
+    With it only classifications recorded there count; without it all do. Under the policy that comes with the gateway,
+    types that aren't Kannelle's count as annotated.
     """
 
     timestamps: Timestamps | None = None

@@ -60,6 +60,16 @@ class PolicyFile:
     path: Path
     sha256: str = ""
 
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it is the policy that comes with the gateway."""
+        return self.path.resolve() == default_path().resolve()
+
+    @property
+    def approvals(self) -> Path | None:
+        """Where what was approved is recorded; None where the policy names no file."""
+        return None if self.policy.approvals is None else self.path.parent / self.policy.approvals
+
 
 def default_path() -> Path:
     """The policy that comes with the gateway: Kannelle's."""

@@ -25,6 +25,7 @@ from tests.bench.process import Server, Start, program, scratch
 from tests.bench.records import KINDS, PLANTED, RECORDS, Kind
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import FRESH, MIXED, SEEN
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 BATCHES: Final = 12
 """In each round."""
@@ -123,7 +124,7 @@ def _keys(kind: Kind) -> frozenset[str]:
 def _policy(kind: Kind, sink: str) -> str:
     """Kannelle's policy, whose records of a signal go to the sink."""
     head = f"\n  {kind.destination}:\n"
-    before, found, after = default_path().read_text().partition(head)
+    before, found, after = KANNELLE_POLICY.partition(head)
     if not found:
         raise RuntimeError(f"Kannelle's policy has no destination `{kind.destination}`")
     return f"{before}{head}    exporter: {{kind: otlp, endpoint: 'http://{sink}', compression: none}}\n{after}"

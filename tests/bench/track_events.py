@@ -10,7 +10,6 @@ from typing import Final
 
 from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent, TrackEventsRequest, TrackEventsResponse
 
-from gateway.policy.load import default_path
 from tests.bench import servers
 from tests.bench.client import AT_ONCE, send
 from tests.bench.gateway import gateway
@@ -20,6 +19,7 @@ from tests.bench.process import Server, Start, program, scratch
 from tests.bench.samples import events
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import FRESH, SEEN
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 METHOD: Final = "/kannelle.privacy.v1.AnalyticsService/TrackEvents"
 CALLS: Final = {1: 2000, 100: 60}
@@ -79,7 +79,7 @@ def starts(folder: Path) -> Mapping[str, Start]:
 def to_null() -> str:
     """Kannelle's policy, but that events go nowhere."""
     head = "\n  analytics:\n"
-    before, found, after = default_path().read_text().partition(head)
+    before, found, after = KANNELLE_POLICY.partition(head)
     if not found:
         raise RuntimeError("Kannelle's policy has no destination `analytics`")
     return f'{before}{head}    exporter: {{kind: "null"}}\n{after}'

@@ -20,9 +20,9 @@ from gateway.cli.root import COMMANDS
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release
-from gateway.policy.load import default_path
 from tests.delivery.cases import NOW_NS, SECOND_NS
 from tests.delivery.outboxes import opened
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]*[1-9])?Z")
 LOOKS_LIKE_A_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]|[0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder where something waits, is dead and was taken away, some of it on the second and some in between."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "src").mkdir()
-    (tmp_path / "policy.yaml").write_bytes(default_path().read_bytes())
+    (tmp_path / "policy.yaml").write_text(KANNELLE_POLICY, encoding="utf-8")
     asyncio.run(_fill(tmp_path / ".privacy-gateway" / "outbox.db"))
     return tmp_path
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.contracts.approvals import HEADER, read_approvals, write_approvals
+from gateway.contracts.approvals import COMMAND, HEADER, read_approvals, write_approvals
 from gateway.contracts.classify import approved
 from gateway.errors import BadPolicy
 from gateway.model import Category, FieldPrivacy
@@ -70,7 +70,8 @@ def test_what_is_written_is_read_back(
     assert read_approvals(path) == approvals
 
 
-def test_each_field_is_one_line_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [COMMAND, "make protos"])
+def test_each_field_is_one_line_in_order_and_who_writes_is_told(tmp_path: Path, command: str) -> None:
     path = tmp_path / "approvals.lock"
     write_approvals(
         path,
@@ -79,8 +80,9 @@ def test_each_field_is_one_line_in_order(tmp_path: Path) -> None:
             "a.A.a": FieldPrivacy(Category.OPERATIONAL, one_of=("x y", "z"), min=1, max=5),
             "c.C.c": FieldPrivacy(),
         },
+        command,
     )
-    assert path.read_text() == HEADER + (
+    assert path.read_text() == HEADER.format(command) + (
         "version: 1\n"
         "approved:\n"
         '  a.A.a: {category: OPERATIONAL, one_of: ["x y", z], min: 1, max: 5}\n'

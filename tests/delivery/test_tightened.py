@@ -14,9 +14,10 @@ from gateway.config import Config
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.loading import compile_all
-from gateway.policy.load import default_path, parse
+from gateway.policy.load import parse
 from tests.delivery.cases import RecordingExporter
 from tests.support.channels import TIMEOUT_SECONDS
+from tests.support.kannelle_policy import KANNELLE_POLICY
 from tests.support.metric_samples import sample_value
 from tests.support.requests import TRACK_BATCH, event
 from tests.support.running_gateway import RunningGateway, run_gateway
@@ -24,12 +25,10 @@ from tests.support.running_gateway import RunningGateway, run_gateway
 MANY: Final = 10_000
 CALL: Final = 1_000
 
-KANNELLE: Final = default_path().read_text()
-
 
 def tightened() -> str:
     """Analytics get no address any more, and the plan has lost an event."""
-    policy = yaml.safe_load(KANNELLE)
+    policy = yaml.safe_load(KANNELLE_POLICY)
     policy["destinations"]["analytics"]["allow"].remove("WORK_EMAIL")
     del policy["tracking_plan"]["video.created"]
     return yaml.safe_dump(policy)

@@ -19,6 +19,7 @@ from gateway.detectors.data import VERSION
 from gateway.policy.load import default_path
 from gateway.telemetry.log import LogFields
 from tests.support.gateway_process import GatewayProcess
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 JSON: Final = {"PRIVACY_GATEWAY__TELEMETRY__LOG__FORMAT": "json"}
 LINE: Final = re.compile(
@@ -67,7 +68,7 @@ def test_in_json_each_line_is_an_object_that_says_what_is_in_force(tmp_path: Pat
 
 
 def test_a_reload_says_what_is_in_force_now_and_what_is_not_as_it_was(tmp_path: Path) -> None:
-    path, before = tmp_path / "policy.yaml", default_path().read_text()
+    path, before = tmp_path / "policy.yaml", KANNELLE_POLICY
     after = before + "# more\n"
     path.write_text(before)
     given = {**JSON, "PRIVACY_GATEWAY__POLICY": str(path), "PRIVACY_GATEWAY__RELOAD__EVERY": "0"}

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.pipe.line_counts import DropReason
-from gateway.policy.load import default_path
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 SECONDS: Final = 60
 PAGE: Final = (Path(__file__).parents[2] / "docs/logs.md").read_text(encoding="utf-8")
@@ -111,7 +111,7 @@ def test_the_lines_shown_are_what_comes_out(shell: dict[str, Any]) -> None:
 
 
 def test_the_map_of_keys_is_one_that_loads_and_reads(shell: dict[str, Any]) -> None:
-    (shell["cwd"] / "policy.yaml").write_text(default_path().read_text() + block("yaml", "keys:"))
+    (shell["cwd"] / "policy.yaml").write_text(KANNELLE_POLICY + block("yaml", "keys:"))
     line = '{"lvl": "crit", "text": "video exported", "ids": {"trace": "5b8efff798038103d269b633813fc60c"}}'
     done = ran(["privacy-gateway", "pipe", "--policy", "policy.yaml", "--destination", "application-log"], shell, line)
     assert json.loads(done.stdout) == json.loads(line)
@@ -120,7 +120,7 @@ def test_the_map_of_keys_is_one_that_loads_and_reads(shell: dict[str, Any]) -> N
 def test_the_templates_are_collected(shell: dict[str, Any]) -> None:
     (shell["cwd"] / "src").mkdir()
     (shell["cwd"] / "src/a.py").write_text(block("python", "never passes"))
-    (shell["cwd"] / "policy.yaml").write_text(default_path().read_text().replace("    - video exported\n", ""))
+    (shell["cwd"] / "policy.yaml").write_text(KANNELLE_POLICY.replace("    - video exported\n", ""))
     done = ran(["sh", "-c", block("sh", "templates src/")], shell)
     assert (done.returncode, done.stdout) == (0, "  log_templates:\n    - video exported  # src/a.py:2\n")
     assert done.stderr.startswith("src/a.py:1: an f-string is never a template")

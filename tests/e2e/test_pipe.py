@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.policy.load import default_path
 from tests.support.gateway_process import GatewayProcess
+from tests.support.kannelle_policy import KANNELLE_POLICY
 from tests.support.planted_values import VALUES, find_planted
 
 SECONDS: Final = 60
@@ -145,7 +145,7 @@ def test_an_interval_has_its_unit(value: str, text: bytes) -> None:
 
 def test_bare_records_and_mapped_keys_reach_the_gateway(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
-    policy.write_text(default_path().read_text() + "pipe: {keys: {severity_text: [how_bad], body: [what]}}\n")
+    policy.write_text(KANNELLE_POLICY + "pipe: {keys: {severity_text: [how_bad], body: [what]}}\n")
     lines = [
         b'{"how_bad": "crit", "what": "server started", "name": "Ada"}',
         b'{"level": "error", "msg": "no account for Ada"}',

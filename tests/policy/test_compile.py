@@ -35,8 +35,18 @@ def test_all_flows_of_the_default_policy_compile() -> None:
         ("kannelle.privacy.v1.AnalyticsEvent", "analytics"),
         ("kannelle.privacy.v1.SupportMessage", "support"),
         ("kannelle.privacy.v1.SupportMessage", "support-archive"),
-        ("kannelle.crm.v1.Contact", "crm"),
+        ("kannelle.account.v1.Account", "accounts"),
+        ("kannelle.workspace.v1.Membership", "workspace-directory"),
+        ("kannelle.project.v1.Project", "project-backup"),
+        ("kannelle.project.v1.WebProject", "web-projects"),
+        ("kannelle.asset.v1.BusinessAsset", "business-assets"),
+        ("kannelle.support.v1.ErrorReport", "support-archive"),
+        ("kannelle.billing.v1.Purchase", "billing"),
         ("kannelle.crm.v1.Subscription", "billing"),
+        ("kannelle.engagement.v1.Engagement", "professional-services"),
+        ("kannelle.communication.v1.Communication", "communications"),
+        ("kannelle.identity.v1.SignIn", "identity-provider"),
+        ("kannelle.crm.v1.Contact", "crm"),
         ("kannelle.video.v1.VideoExported", "activity-log"),
         ("kannelle.privacy.v1.AccessEntry", "access-log"),
         ("opentelemetry.proto.logs.v1.ResourceLogs", "application-log"),
@@ -186,7 +196,7 @@ def test_approvals_are_found_beside_the_policy(tmp_path: Path) -> None:
     (tmp_path / "a.lock").write_text("version: 1\napproved: {t.M.a: {category: NAME}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
     made = Compiler(contract(proto(BODY)), file)
-    assert made.approvals == tmp_path / "a.lock"
+    assert file.approvals == tmp_path / "a.lock"
     assert [field.name for field in made.plan("t.M", "eu-store").messages[0].fields] == ["a"]
     (tmp_path / "a.lock").unlink()
     with pytest.raises(BadPolicy, match=r"a\.lock: is not there yet"):

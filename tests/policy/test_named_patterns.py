@@ -20,13 +20,14 @@ from gateway.errors import BadPolicy
 from gateway.otlp.signals import LOGS
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Policy
-from gateway.policy.load import default_path, parse
+from gateway.policy.load import parse
 from gateway.policy.review.changes import Change, Effect
 from gateway.policy.review.diff import diff
 from gateway.policy.review.exemptions import exemptions
 from gateway.policy.review.explain import explain
 from gateway.policy.review.lint import lint
 from tests.support.contracts import POLICY, contract, proto
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 HELD: Final = contract(proto("message A { string id = 1 @USER_ID; string code = 2; }"))
 CALLERS: Final = (
@@ -236,7 +237,6 @@ def test_a_field_of_another_name_shows_both_patterns() -> None:
     assert texts
 
 
-KANNELLE: Final = default_path().read_text(encoding="utf-8")
 MAX_UNNAMED_CHARS: Final = 120
 """Of a pattern that stands where it is used."""
 
@@ -248,7 +248,7 @@ def patterns_of(held: Any) -> Iterator[str]:
 
 
 def test_kannelles_long_and_repeated_patterns_have_names() -> None:
-    document = yaml.load(KANNELLE, Loader=yaml.BaseLoader)
+    document = yaml.load(KANNELLE_POLICY, Loader=yaml.BaseLoader)
     found = [*patterns_of(document)]
     assert [
         one
@@ -259,9 +259,9 @@ def test_kannelles_long_and_repeated_patterns_have_names() -> None:
 
 def test_kannelles_names_say_what_they_let_through_with_examples_that_do() -> None:
     named = re.findall(
-        r"((?:^  # .+\n)+)^  ([a-z0-9-]+): '(.+)'$", KANNELLE.partition("\npatterns:\n")[2], re.MULTILINE
+        r"((?:^  # .+\n)+)^  ([a-z0-9-]+): '(.+)'$", KANNELLE_POLICY.partition("\npatterns:\n")[2], re.MULTILINE
     )
-    assert {name for _, name, _ in named} == parse(KANNELLE).policy.patterns.keys()
+    assert {name for _, name, _ in named} == parse(KANNELLE_POLICY).policy.patterns.keys()
     for comment, name, pattern in named:
         examples = re.findall("`([^`]+)`", comment.replace("\n  # ", " ").partition("Such as ")[2])
         assert examples, name
@@ -269,6 +269,6 @@ def test_kannelles_names_say_what_they_let_through_with_examples_that_do() -> No
 
 
 def test_explain_names_kannelles_versions() -> None:
-    made = Compiler(load_contracts([default_contract()]), parse(KANNELLE))
+    made = Compiler(load_contracts([default_contract()]), parse(KANNELLE_POLICY))
     words = {node.key: node.wording for _, node in explain(made, LOGS.item, "application-log").walk()}
     assert words["otlp.attributes.service.version"].startswith("matches version: (semver:)?")

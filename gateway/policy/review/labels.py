@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from gateway.contracts.approvals import COMMAND
 from gateway.model import Category, FieldPrivacy
 from gateway.policy.compile import Compiler
 from gateway.policy.fields import classified_parts
@@ -29,7 +30,8 @@ def unclassified(compiler: Compiler) -> Iterator[Finding]:
             )
             yield Finding(Severity.WARNING, "annotation-newer", name, text)
         elif claimed:
-            text = f"{' and '.join(claimed)} is not approved, so it goes nowhere; `privacy-gateway approve` records it"
+            how = "take the contract that this gateway has" if compiler.is_builtin_policy else f"`{COMMAND}` records it"
+            text = f"{' and '.join(claimed)} is not approved, so it goes nowhere; {how}"
             yield Finding(Severity.WARNING, "not-approved", name, text)
         elif bare:
             what = "its keys have no category (`map_key`)" if bare == ["map_key"] else "has no category"

@@ -25,6 +25,7 @@ from gateway.policy.review.open_patterns import open_patterns
 from gateway.policy.review.open_values import open_values
 from gateway.policy.review.semantics import semantic_changes
 from gateway.policy.review.workspaces import leaves_with_workspace
+from gateway.policy.wording import shortlist
 
 
 def lint(compiler: Compiler) -> tuple[Finding, ...]:
@@ -110,6 +111,16 @@ def absent_types(compiler: Compiler) -> Iterator[Finding]:
                 f"{elsewhere.LIST_UNDER_ELSEWHERE}"
             )
             yield finding_at(Severity.ERROR, "not-here", one.keys, text)
+
+
+def types_as_annotated(compiler: Compiler) -> Iterator[Finding]:
+    """Types that Kannelle's controller hasn't seen, while Kannelle's policy is in force."""
+    if names := sorted(compiler.types_as_annotated & compiler.contract.messages):
+        text = (
+            f"records Kannelle's types alone: what {shortlist(names)} annotate counts though nobody approved it; "
+            "`privacy-gateway init` writes a policy of your own, to name a file of your own in"
+        )
+        yield Finding(Severity.NOTE, "as-annotated", "approvals", text)
 
 
 def unfed_destinations(compiler: Compiler) -> Iterator[Finding]:
@@ -212,6 +223,7 @@ CHECKS: Final[tuple[Callable[[Compiler], Iterator[Finding]], ...]] = (
     empty_flows,
     shut_gates,
     absent_types,
+    types_as_annotated,
     unfed_destinations,
     unbounded_integers,
     unused_routes,

@@ -19,9 +19,9 @@ from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from gateway.otlp.signals import SIGNALS
-from gateway.policy.load import default_path
 from gateway.standins.collector import Collector
 from tests.support.gateway_process import GatewayProcess
+from tests.support.kannelle_policy import KANNELLE_POLICY
 from tests.support.planted_values import forms
 
 PLANTED: Final[Mapping[str, Any]] = json.loads(Path(__file__).with_name("planted.json").read_text())
@@ -52,7 +52,7 @@ def found(said: bytes) -> list[str]:
 
 def policy(endpoint: str) -> str:
     """Kannelle's, with the collector for what the SDK sends."""
-    document = yaml.safe_load(default_path().read_text())
+    document = yaml.safe_load(KANNELLE_POLICY)
     for signal in SIGNALS:
         for name in document["flows"][signal.flow]:
             document["destinations"][name]["exporter"] = {"kind": "otlp", "endpoint": endpoint}

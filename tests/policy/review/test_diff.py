@@ -14,16 +14,15 @@ from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadPolicy
 from gateway.otlp.signals import LOGS, METRICS, TRACES
 from gateway.policy.compile import Compiler
-from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import parse
 from gateway.policy.review.changes import Difference, Effect
 from gateway.policy.review.diff import diff
 from gateway.policy.review.explain import explain
 from tests.support.contracts import POLICY, contract, policy, proto
 from tests.support.gated_projects import BACKUP
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 KANNELLE: Final = load_contracts([default_contract()])
-TEXT: Final = default_policy().read_text(encoding="utf-8")
 CONTACT: Final = "kannelle.crm.v1.Contact"
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
 
@@ -42,7 +41,7 @@ Told = set[tuple[str, str, str]]
 
 
 def compiled(*changes: tuple[str, str]) -> Compiler:
-    text = TEXT
+    text = KANNELLE_POLICY
     for old, new in changes:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -239,7 +238,7 @@ def test_mail_domains_are_told_once_each_way(before: str, after: str, told: list
         (KEPT_90, "    retention: 60d", "destinations.application-log.retention", "was: 90 days; now: 60 days"),
         ("\nceilings:\n", "\nceilings:\n  JP: [OPERATIONAL]\n", "ceilings.JP", "gains OPERATIONAL"),
         ("\ndestinations:\n", f"\ndestinations:\n{EXTRA}", "destinations.extra", "a new destination, a log in FR"),
-        (KEPT_10Y, KEPT_10Y.replace("PAYMENT", "PAYMENT, PHONE"), "destinations.billing.allow", "gains PHONE"),
+        (KEPT_10Y, KEPT_10Y.replace("PAYMENT", "PAYMENT, DEVICE"), "destinations.billing.allow", "gains DEVICE"),
         (
             KEPT_90,
             f"{KEPT_90}\n    exporter: {{kind: jsonl, backups: 6}}",
@@ -359,7 +358,7 @@ def test_a_destination_that_nothing_leads_to_promises_nothing_yet() -> None:
 
 def test_an_override_is_shown() -> None:
     overlay = "\nclassifications: {kannelle.crm.v1.Contact.source_ip: {category: OPERATIONAL, overrides: true}}\n"
-    difference = diff(compiled(), Compiler(KANNELLE, parse(TEXT + overlay)))
+    difference = diff(compiled(), Compiler(KANNELLE, parse(KANNELLE_POLICY + overlay)))
     assert told(difference, Effect.RELEASED) == {("crm", CONTACT, f"{CONTACT}.source_ip")}
     (noted,) = difference.with_effect(Effect.NOTED)
     assert (noted.field, noted.text) == (
