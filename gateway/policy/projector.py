@@ -17,8 +17,7 @@ from gateway.model import Category, FieldPrivacy, Gate
 from gateway.plan import Attributes, Body, Mask, Nested, Payload, Properties, Rule
 from gateway.policy.error_details import RPC_PACKAGE
 from gateway.policy.fields import is_map, message_of_values, value_field
-from gateway.policy.item_types import BACKED_UP_TYPE, KEPT_TYPE
-from gateway.policy.item_types import log_types
+from gateway.policy.item_types import BACKED_UP_TYPE, KEPT_TYPE, log_types
 from gateway.policy.log_destinations import holds_logs
 from gateway.policy.masks import MaskKey, MaskResources, nested_message
 from gateway.policy.open_patterns import is_open

@@ -7,10 +7,14 @@ from typing import Final
 
 import pytest
 
+from gateway.contracts.load import default_path as default_contract
+from gateway.contracts.load import load as load_contract
+from gateway.errors import BadPolicy
 from gateway.exporters.jsonl.settings import JsonlSettings
-from gateway.model import INDIRECT, NEVER, Category, Recipient
+from gateway.model import INDIRECT, NEVER, Category, Gate, Recipient
+from gateway.policy.compile import Compiler
 from gateway.policy.document import Policy
-from gateway.policy.load import default_path, load
+from gateway.policy.load import default_path, load, parse
 from gateway.policy.tracking_plan import PropertyType
 from gateway.policy.vocabulary import LegalBasis
 
@@ -91,6 +95,19 @@ def test_logs_and_the_us_get_indirect_data_only(name: str) -> None:
 )
 def test_a_category_goes_where_it_is_needed(category: Category, expected: set[str]) -> None:
     assert holders(category) == expected
+
+
+def test_projects_alone_leave_by_a_gate() -> None:
+    gated = {name: given.gates for name, given in POLICY.destinations.items() if given.gates}
+    assert gated == {"project-backup": {Gate.BACKUP}}
+
+
+def test_without_its_gate_the_policy_does_not_hold() -> None:
+    assert TEXT.count("    gates: [backup]\n") == 1
+    with pytest.raises(
+        BadPolicy, match=r"destinations\.project-backup\.gates: gets content of kannelle\.project\.v1\."
+    ):
+        Compiler(load_contract([default_contract()]), parse(TEXT.replace("    gates: [backup]\n", ""))).plans()
 
 
 def test_every_service_has_a_flow() -> None:

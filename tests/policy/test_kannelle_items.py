@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 import pytest
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -14,11 +15,14 @@ from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contract
 from gateway.demo.leaves import SINGLE_VALUE_TYPES, leaves
 from gateway.engine.reference import ReferenceEngine
+from gateway.errors import ItemReason
+from gateway.model import Switch, Withheld
 from gateway.policy.compile import Compiler
 from gateway.policy.flow_targets import flow_targets
 from gateway.policy.item_types import EVENT_TYPE, GATEWAY_ITEM_TYPES
 from gateway.policy.load import default_path, load
-from tests.support.contracts import release_of
+from tests.support.contracts import UNKNOWN_FACTS, release_of
+from tests.support.engines import decide_one
 from tests.support.promised_items import ITEMS
 
 _DEVICE: Final = "device_id model operating_system app_version"
@@ -27,6 +31,10 @@ _CONTACT: Final = "user_id work_email full_name phone_number"
 _PROJECT: Final = (
     "project_id workspace_id owner_id title scenes[*].script scenes[*].footage scenes[*].length update_time"
 )
+
+
+SWITCHED_ON: Final = msgspec.structs.replace(UNKNOWN_FACTS, backup=Switch.ON)
+"""What a directory would say of a company that has its projects backed up."""
 
 
 def _below(message: str, fields: str) -> str:
@@ -143,9 +151,17 @@ def test_an_item_holds_all_that_its_type_can(type: str) -> None:
 @pytest.mark.parametrize(("type", "destination"), KEPT)
 def test_the_listed_fields_arrive_as_they_were_sent_and_no_other(type: str, destination: str) -> None:
     item = read(type)
-    release = release_of(ReferenceEngine(kannelle().plan(type, destination)), item.SerializeToString())
+    release = release_of(ReferenceEngine(kannelle().plan(type, destination)), item.SerializeToString(), SWITCHED_ON)
     expected = KEPT[type, destination].split()
     sent = [(leaf.path, leaf.value) for leaf in leaves(item) if leaf.path in expected]
     arrived = [(leaf.path, leaf.value) for leaf in leaves(item.FromString(release.payload))]
     assert [path for path, _ in arrived] == expected
     assert arrived == sent
+
+
+@pytest.mark.parametrize("backup", [Switch.OFF, Switch.UNKNOWN])
+def test_a_project_is_backed_up_only_where_its_company_switched_that_on(backup: Switch) -> None:
+    engine = ReferenceEngine(kannelle().plan("kannelle.project.v1.Project", "project-backup"))
+    facts = msgspec.structs.replace(UNKNOWN_FACTS, backup=backup)
+    withheld = Withheld("project-backup", ItemReason.BACKUP_NOT_ON)
+    assert decide_one(engine, b"", facts) == withheld
