@@ -6,15 +6,18 @@ from typing import Final
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadPolicy, FieldReason
 from gateway.model import Facts, Gate, Switch
 from gateway.plan import Plan
+from gateway.policy.compile import Compiler
 from gateway.policy.covers import covers, covers_terms
 from gateway.policy.load import parse
-from tests.support.contracts import POLICY, encode, release_of
-from tests.support.gated_projects import BACKUP, CONTRACT, PACKAGE, compiled
+from tests.support.contracts import POLICY, contract, encode, policy, proto, release_of
+from tests.support.gated_projects import BACKUP, CONTRACT, HEAD, PACKAGE, compiled
 
 WITHOUT: Final = BACKUP.replace("gates: [backup], ", "")
 PROMISE: Final = "say `gates: [backup]`: a company's projects go where it has switched backup on, and nowhere else"
@@ -126,3 +129,37 @@ def test_a_gate_less_covers_a_gate_more_and_not_the_reverse() -> None:
     terms = compiled().terms("backup")
     open_terms = msgspec.structs.replace(terms, gates=())
     assert (covers_terms(open_terms, terms), covers_terms(terms, open_terms)) == (True, False)
+
+
+# ── Of types that lead to one another at random ─────────────────────────────────────────────────────────────────────
+
+TYPES: Final = ("A", "B", "C", "WebProject", "Project")
+HOLDS: Final = st.lists(
+    st.tuples(st.sampled_from(TYPES), st.sampled_from(TYPES), st.booleans()), max_size=9, unique=True
+)
+"""Which type holds which, and whether the field that does may leave."""
+
+
+def leads(holds: list[tuple[str, str, bool]], type: str) -> bool:
+    """Whether a project that is backed up can be reached: step by step, never from within a project of the web."""
+    reached = {type}
+    for _ in TYPES:
+        reached |= {held for holder, held, kept in holds if kept and holder in reached and holder != "WebProject"}
+    return "Project" in reached
+
+
+@settings(max_examples=60, deadline=None)
+@given(HOLDS)
+def test_types_that_lead_to_a_project_need_the_gate_and_no_other(holds: list[tuple[str, str, bool]]) -> None:
+    fields = {
+        name: [
+            f"{held} f{number} = {number}{'' if kept else ' @NAME'};"
+            for number, (holder, held, kept) in enumerate(holds, 2)
+            if holder == name
+        ]
+        for name in TYPES
+    }
+    body = "".join(f"message {name} {{ string id = 1 @CONTENT; {' '.join(fields[name])} }}\n" for name in TYPES)
+    projector = Compiler(contract(proto(body, HEAD)), policy(destinations=WITHOUT)).projector("backup")
+    found = {name for name in TYPES if projector.lacks_gate(projector.contract.message(f"{PACKAGE}.{name}"))}
+    assert found == {name for name in TYPES if leads(holds, name)}
