@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import grpc
 import pytest
 
 from tests.support.gateway_process import GatewayProcess
 from tests.support.proxied_calls import invoke, proxy_channel
-from tests.support.proxy_certificates import certificate_for, dns, uri, write_tls
 from tests.support.proxy_policy import (
     CALL_KINDS,
     POLICY_HEADER,
@@ -22,6 +19,7 @@ from tests.support.proxy_policy import (
     write_contract,
 )
 from tests.support.recording_upstream import RecordingUpstream
+from tests.support.service_gateway import run_service_gateway
 
 AUTHORITY = "directory.kannelle.example"
 FULL = note(user_id="usr_1", work_email="ana@acme.example", name="Ana", op="a", unclassified="secret")
@@ -37,26 +35,6 @@ def _route(upstream: str, more: str) -> str:
     )
 
 
-@contextmanager
-def _gateway(folder: Path, policy: str, service: str, listener: str) -> Iterator[GatewayProcess]:
-    """One side: who it stands beside is in its certificate, with the authority that others call it by."""
-    folder.mkdir()
-    (folder / "policy.yaml").write_text(policy)
-    tls = write_tls(folder, certificate_for(uri(service), dns(AUTHORITY)))
-    given = {
-        "POLICY": "policy.yaml",
-        "CONTRACTS": f"[{write_contract(folder)}]",
-        "SERVICE": service,
-        "TLS": f"{{certificate: {tls.certificate}, key: {tls.key}, ca: {tls.ca}}}",
-        f"LISTENERS__{listener.upper()}__ADDRESS": "127.0.0.1:0",
-    }
-    with GatewayProcess(
-        folder, environ={f"PRIVACY_GATEWAY__{name}": value for name, value in given.items()}
-    ) as process:
-        process.listener_address(listener)
-        yield process
-
-
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[RecordingUpstream]:
     with RecordingUpstream() as running:
@@ -67,10 +45,14 @@ def upstream() -> Iterator[RecordingUpstream]:
 def outer(upstream: RecordingUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """The caller's gateway, before the other service's."""
     folder = tmp_path_factory.mktemp("chain")
+    contracts = [write_contract(folder)]
     last = _route(f'["127.0.0.1:{upstream.port}"]', ", plaintext: true, listener: inbound")
-    with _gateway(folder / "inner", last, "spiffe://kannelle.example/directory", "inbound") as inner:
+    directory = "spiffe://kannelle.example/directory"
+    with run_service_gateway(folder / "inner", last, directory, "inbound", [AUTHORITY], contracts=contracts) as inner:
         first = _route(f'"dns:///{inner.listener_address("inbound")}"', "")
-        with _gateway(folder / "outer", first, VIDEO_CALLER, "outbound") as process:
+        with run_service_gateway(
+            folder / "outer", first, VIDEO_CALLER, "outbound", [AUTHORITY], contracts=contracts
+        ) as process:
             yield process
 
 
