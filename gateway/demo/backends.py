@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from gateway.contracts.contract import Contract
 from gateway.demo import proposed_exporters as proposed
+from gateway.demo import service_call
 from gateway.demo import vendor_bodies as posted
 from gateway.demo.received import log_items
 from gateway.exporters.otlp.settings import OtlpSettings
@@ -37,8 +38,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     LOG: "an OTLP collector in this process, standing in for the log backend",
     ANALYTICS: "a strict stand-in for Segment in this process, by the segment exporter",
     SUPPORT: "a strict stand-in for Zendesk in this process, by the zendesk exporter",
+    service_call.SERVICE: "the service called in this process, through both gateways",
+    service_call.ANSWER: "the service that called, back through both",
 }
-"""Where a destination's data goes that isn't written to a file."""
+"""Where a recipient's data goes that isn't written to a file."""
 
 EVENT: Final = "kannelle.privacy.v1.AnalyticsEvent"
 MESSAGE: Final = "kannelle.privacy.v1.SupportMessage"

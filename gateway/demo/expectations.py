@@ -18,10 +18,24 @@ MAY_RECEIVE: Final[Mapping[str, frozenset[Category]]] = {
     "analytics": _INDIRECT,
     "support": _INDIRECT,
     "support-archive": _INDIRECT
-    | {Category.NAME, Category.PHONE, Category.DEVICE, Category.ORGANISATION, Category.CONTENT, Category.FREE_TEXT},
+    | {
+        Category.NAME,
+        Category.PHONE,
+        Category.DEVICE,
+        Category.ORGANISATION,
+        Category.USAGE,
+        Category.CONTENT,
+        Category.FREE_TEXT,
+    },
     "crm": _INDIRECT | {Category.NAME, Category.PHONE, Category.ORGANISATION},
+    "workspace-directory": frozenset({Category.WORK_EMAIL, Category.OPERATIONAL}),
+    "studio": frozenset({Category.OPERATIONAL, Category.ORGANISATION}),
+    "access-log": _INDIRECT,
 }
-"""What Kannelle's privacy statement lets each destination of the demo receive."""
+"""What Kannelle's privacy statement lets each destination of the demo receive, and who calls another service."""
+
+METADATA: Final = ("authorization",)
+"""What may come beside the message of the call between services, by key."""
 
 ACCEPTED_PATHS: Final[Mapping[str, frozenset[str]]] = {
     "analytics": frozenset("name time properties user.user_id user.work_email user.device.app_version".split()),
@@ -33,7 +47,7 @@ _PATHS: Final[Mapping[Category, str]] = {
     Category.USER_ID: """
         user.user_id user_id author_id viewer_ids[*] attributes[user.id]""",
     Category.WORK_EMAIL: """
-        user.work_email work_email author_email attributes[user.email]""",
+        user.work_email work_email author_email membership.work_email attributes[user.email]""",
     Category.NAME: """
         user.full_name full_name attributes[enduser.id]""",
     Category.PHONE: """
@@ -48,7 +62,8 @@ _PATHS: Final[Mapping[Category, str]] = {
     Category.COOKIE: """
         user.network.cookie_id""",
     Category.ORGANISATION: """
-        user.workspace.company_name user.workspace.team user.workspace.role company.legal_name""",
+        user.workspace.company_name user.workspace.team user.workspace.role company.legal_name
+        membership.role""",
     Category.USAGE: """
         user.usage.session_id user.usage.signed_in_at user.usage.videos_watched user.usage.recent_searches[*]
         attributes[session.id]""",
@@ -63,7 +78,7 @@ _PATHS: Final[Mapping[Category, str]] = {
         attributes[exception.message] attributes[exception.stacktrace] attributes[url.full]""",
     Category.OPERATIONAL: """
         name time action resource outcome topic reference created_at last_contacted[renewal] video_id codec length
-        exported_at
+        exported_at membership.workspace_id listener method peer fields_stripped
         user.workspace.workspace_id user.device.app_version company.company_id company.seats
         subscription.plan subscription.renews_at attachments[*].media_type
         properties[channel] properties[code] properties[codec] properties[duration_s] properties[position_s]

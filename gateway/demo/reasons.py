@@ -6,6 +6,7 @@ For what is shown only. What is verified doesn't depend on it.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from google.protobuf.message import Message
 from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
@@ -13,16 +14,19 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 from gateway.demo.leaves import Leaf, only_leaf
 from gateway.errors import Reason, Refused
 from gateway.model import Facts, Withheld
-from gateway.pipeline.flows import Flow, single
+from gateway.pipeline.flows import Flow, single_to
 from gateway.pipeline.receipt import receipt
 from gateway.policy.compile import Compiler
+from gateway.policy.rules import RecipientTerms
 
 
 class ReasonFinder:
     """Asks the flows of one policy over one contract."""
 
-    def __init__(self, compiler: Compiler) -> None:
+    def __init__(self, compiler: Compiler, callers: Mapping[str, RecipientTerms]) -> None:
+        """`callers` are those who get answers, and are asked about as destinations are."""
         self._compiler = compiler
+        self._callers = callers
         self._flows: dict[tuple[str, str], Flow] = {}
 
     def reason(self, message: Message, leaf: Leaf, destination: str) -> Reason | None:
@@ -34,13 +38,16 @@ class ReasonFinder:
             return error.reason
         if isinstance(verdict, Withheld):
             return verdict.reason
-        lines = receipt(self._compiler.projector(verdict.type, destination), raw, verdict)
+        lines = receipt(self._compiler.projector_for(verdict.type, self._terms(destination)), raw, verdict)
         return next((line.reason for line in lines if line.reason is not None), None)
 
     def _flow(self, type: str, destination: str) -> Flow:
         if (type, destination) not in self._flows:
-            self._flows[type, destination] = single(self._compiler, type, destination)
+            self._flows[type, destination] = single_to(self._compiler, type, self._terms(destination))
         return self._flows[type, destination]
+
+    def _terms(self, destination: str) -> RecipientTerms:
+        return self._callers.get(destination) or self._compiler.terms(destination)
 
 
 def _only(message: Message, leaf: Leaf) -> Message:

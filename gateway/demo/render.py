@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gateway.demo.expectations import COUNTRIES
 from gateway.demo.item import ItemOutcome
-from gateway.demo.report import Report, Row, Section, Summary, Table, ValueOutcome
+from gateway.demo.report import BetweenServices, Report, Row, Section, Summary, Table, ValueOutcome
 from gateway.demo.service import CallAnswer
 from gateway.demo.verify import Finding
 
@@ -24,7 +24,7 @@ A service says all it knows; this is what leaves the gateway beside it, under Ka
 
 Logs come from the unmodified OpenTelemetry SDK, all else from generated clients. What is accepted is stored in an \
 outbox; workers carry it on. The log backend and the vendors, Segment and Zendesk, are strict stand-ins in this \
-process; the exporters are the real ones."""
+process; the exporters are the real ones. In the end the service calls another one, which has a gateway of its own."""
 
 NEXT_STEPS: Final = (
     ("README.md", "what the gateway is, and how to put it beside a service"),
@@ -62,6 +62,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text(INTRODUCTION)
     for table in report.tables:
         yield from _table(table, width)
+    yield from _between(report.between, width)
     yield Rule("", style="dim")
     yield from _answers(report.answers)
     yield _summary(report.summary)
@@ -80,6 +81,22 @@ def _table(table: Table, width: int) -> Iterator[RenderableType]:
         yield Text(f"\n{section.title}", style="bold")
         yield _grid(map(_row, section.rows), width) if section.outcome == ItemOutcome.RELEASED else _withheld(section)
     yield Text(f"\n{_totals(table)}", style="bold")
+
+
+def _between(call: BetweenServices, width: int) -> Iterator[RenderableType]:
+    yield ""
+    yield Rule(Text("From service to service, through two gateways", style="bold"), align="left", characters="━")
+    yield Text(
+        f"{call.caller}\ncalls {call.method}\nof {call.callee}\n"
+        "caller → its gateway → mutual TLS → the other's gateway → service called; the answer comes back the same way",
+        style="dim",
+    )
+    yield from _table(call.request, width)
+    yield Text(f"Metadata: {', '.join(call.sent_metadata)} sent · {', '.join(call.metadata)} arrived", "bold")
+    yield from _table(call.answer, width)
+    yield Text("\nIn the access log, by the gateway of the one and of the other", "bold")
+    for line in call.access_log:
+        yield Padding(Text(line), (0, 0, 0, 2))
 
 
 def _grid(rows: Iterable[Iterable[Text]], width: int) -> Padding:

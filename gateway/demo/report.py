@@ -1,7 +1,11 @@
-"""The demo's result as data: one table a destination, totals, findings. See `render.py` for how it looks."""
+"""The demo's result as data: a table a destination, the call between services, totals, findings.
+
+See `render.py` for how it looks.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -15,9 +19,10 @@ from gateway.demo.leaves import leaves
 from gateway.demo.logs import BATCH
 from gateway.demo.reasons import ReasonFinder
 from gateway.demo.service import CallAnswer
+from gateway.demo.service_call import ACCESS_LOG, ANSWER, CALLEE, CALLER, METADATA, METHOD, SERVICE, caller
 from gateway.demo.session import DemoResult
 from gateway.demo.verify import Finding, findings, planted_values
-from gateway.model import EU
+from gateway.model import EU, Recipient
 from gateway.policy.document import Destination, Policy
 
 NOT_MAPPED: Final = "NOT_MAPPED"
@@ -86,6 +91,22 @@ class Table(msgspec.Struct, frozen=True):
     totals: Totals
 
 
+class BetweenServices(msgspec.Struct, frozen=True):
+    """The call between two services: the request, what came beside it, the answer, and what both gateways noted.
+
+    `sent_metadata` and `metadata` are keys; `access_log` are the entries as they were written, in JSON.
+    """
+
+    caller: str
+    callee: str
+    method: str
+    request: Table
+    sent_metadata: tuple[str, ...]
+    metadata: tuple[str, ...]
+    answer: Table
+    access_log: tuple[str, ...]
+
+
 class Summary(msgspec.Struct, frozen=True):
     """Items and values that were sent, and those of them that are personal.
 
@@ -105,6 +126,7 @@ class Report(msgspec.Struct, frozen=True):
 
     ok: bool
     tables: tuple[Table, ...]
+    between: BetweenServices
     answers: Mapping[str, CallAnswer]
     summary: Summary
     findings: tuple[Finding, ...]
@@ -113,15 +135,34 @@ class Report(msgspec.Struct, frozen=True):
 def report(policy: Policy, result: DemoResult, reasons: ReasonFinder, exporters: Mapping[str, str]) -> Report:
     """Compare and verify what was seen, and put it together.
 
-    `exporters` says in words where a destination's data went.
+    `exporters` says in words where a recipient's data went.
     """
-    found = list(compare_items(result))
+    found, recipients = list(compare_items(result)), _recipients(policy)
     faults = findings(result, found)
-    tables = []
-    for name, given in policy.destinations.items():
-        if here := [comparison for comparison in found if comparison.destination == name]:
-            tables.append(_table(name, given, exporters[name], here, reasons))
-    return Report(not faults, tuple(tables), result.answers, _summary(policy, result, found), tuple(faults))
+    tables = {}
+    for name, given in recipients.items():
+        here = [comparison for comparison in found if comparison.destination == name]
+        if here and name != ACCESS_LOG:
+            tables[name] = _table(name, given, exporters[name], here, reasons)
+    between = BetweenServices(
+        CALLER,
+        CALLEE,
+        METHOD,
+        tables.pop(SERVICE),
+        tuple(key for key, _ in METADATA),
+        result.metadata,
+        tables.pop(ANSWER),
+        tuple(json.dumps(json.loads(line)["message"]) for line in result.raw[ACCESS_LOG].splitlines()),
+    )
+    summary = _summary(recipients, result, found)
+    return Report(not faults, tuple(tables.values()), between, result.answers, summary, tuple(faults))
+
+
+def _recipients(policy: Policy) -> Mapping[str, Destination]:
+    """The destinations, and who gets the answer to the call between services: a service too, with terms of its own."""
+    asks, asked = caller(policy), policy.destinations[SERVICE]
+    answered = msgspec.structs.replace(asked, recipient=Recipient.SERVICE, region=asks.region, allow=asks.allow)
+    return {**policy.destinations, ANSWER: answered}
 
 
 def _table(
@@ -184,13 +225,15 @@ def _totals(sections: Iterable[Section]) -> Totals:
     )
 
 
-def _summary(policy: Policy, result: DemoResult, comparisons: Iterable[ItemComparison]) -> Summary:
+def _summary(
+    recipients: Mapping[str, Destination], result: DemoResult, comparisons: Iterable[ItemComparison]
+) -> Summary:
     values = [category_of(leaf.path, sent.item) for sent in result.sent for leaf in leaves(sent.message)]
     crossed = Counter(
         pair.category.name
         for comparison in comparisons
         for pair in comparison.pairs
-        if policy.destinations[comparison.destination].region not in EU
+        if recipients[comparison.destination].region not in EU
         and pair.arrived is not None
         and is_personal(pair.category)
     )

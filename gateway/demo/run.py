@@ -16,6 +16,7 @@ from gateway.demo.backends import DESCRIPTIONS
 from gateway.demo.reasons import ReasonFinder
 from gateway.demo.render import print_report
 from gateway.demo.report import Report, report
+from gateway.demo.service_call import ANSWER, CALLER, caller
 from gateway.demo.session import DemoResult, run_session
 from gateway.loading import load_sources
 from gateway.policy.compile import Compiler
@@ -58,4 +59,6 @@ def run_demo(state: Path, file: PolicyFile, contract: Contract) -> Report:
 def build_report(result: DemoResult, state: Path, file: PolicyFile, contract: Contract) -> Report:
     """Compare and verify what was seen."""
     exporters = {name: str(state / f"{name}.jsonl") for name in file.policy.destinations}
-    return report(file.policy, result, ReasonFinder(Compiler(contract, file)), {**exporters, **DESCRIPTIONS})
+    compiler = Compiler(contract, file)
+    reasons = ReasonFinder(compiler, {ANSWER: compiler.caller_terms(CALLER, caller(file.policy))})
+    return report(file.policy, result, reasons, {**exporters, **DESCRIPTIONS})

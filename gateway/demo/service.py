@@ -35,7 +35,7 @@ from kannelle.privacy.v1.analytics_pb2 import (
 from kannelle.privacy.v1.emit_pb2 import EmitResponse
 from kannelle.privacy.v1.receipt_pb2 import OUTCOME_WITHHELD, Reason
 from kannelle.privacy.v1.support_pb2 import SendMessageRequest, SendMessageResponse, SupportMessage
-from kannelle_privacy import Gateway, connect, pack
+from kannelle_privacy import Gateway, connect, outbound_channel, pack
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -43,6 +43,7 @@ from opentelemetry.sdk.resources import Resource
 
 from gateway.demo.item import Item
 from gateway.demo.logs import RECORDS, RESOURCE, SCOPE
+from gateway.demo.service_call import AUTHORITY, METADATA, METHOD
 from gateway.exporters.base import MessageClass
 
 M = TypeVar("M", bound=Message)
@@ -105,14 +106,35 @@ def send_logs(*endpoints: str) -> None:
     provider.shutdown()
 
 
+class Reply(msgspec.Struct, frozen=True):
+    """What another service replied: its messages as they came, what came beside them, and how the call ended."""
+
+    answer: CallAnswer
+    messages: tuple[bytes, ...] = ()
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
+
+
+def call_service(address: str, request: Message) -> Reply:
+    """Call the other service, through the gateway whose `outbound` is at `address`."""
+    with outbound_channel(AUTHORITY, address) as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{METHOD}")
+        try:
+            raw, ended = call.with_call(request.SerializeToString(), timeout=TIMEOUT_SECONDS, metadata=METADATA)
+        except grpc.RpcError as error:
+            return Reply(CallAnswer(failed=error.code().name))
+    metadata = (*(ended.initial_metadata() or ()), *(ended.trailing_metadata() or ()))
+    return Reply(CallAnswer(1), (raw,), tuple((key, value) for key, value in metadata))
+
+
 def make_calls(address: str, items: Mapping[str, tuple[Item, ...]], message_class: MessageClass) -> CallResults:
     """Make all calls, to the gateway at `address`. `message_class` knows the messages of Kannelle's own contracts."""
-    messages = {name: tuple(_message(item, message_class) for item in said) for name, said in items.items()}
+    messages = {name: tuple(message(item, message_class) for item in said) for name, said in items.items()}
     with connect(address) as gateway:
         return CallResults(messages, {name: _answer(call) for name, call in _calls(gateway, messages)})
 
 
-def _message(item: Item, message_class: MessageClass) -> Message:
+def message(item: Item, message_class: MessageClass) -> Message:
+    """What an item is on its way. `message_class` knows the messages of Kannelle's own contracts."""
     own = {cls.DESCRIPTOR.full_name: cls for cls in (ActivityEntry, AnalyticsEvent, SupportMessage)}
     made: Message = (own.get(item.type) or message_class(item.type))()
     return ParseDict(dict(item.fields), made)

@@ -15,10 +15,12 @@ from urllib.parse import quote
 import msgspec
 
 from gateway.demo.compare import ItemComparison, ValuePair, category_of, is_personal
+from gateway.demo.expectations import METADATA
 from gateway.demo.item import Item, ItemOutcome
 from gateway.demo.leaves import leaves
 from gateway.demo.logs import RECORDS
 from gateway.demo.service import CallAnswer
+from gateway.demo.service_call import SERVICE
 from gateway.demo.session import DemoResult, SentItem
 from gateway.model import Category
 
@@ -40,7 +42,13 @@ class Finding(msgspec.Struct, frozen=True, order=True):
 def findings(result: DemoResult, found: Iterable[ItemComparison]) -> list[Finding]:
     """Everything that left though it may not, and everything that should have arrived and didn't."""
     listed = list(found)
-    elsewhere = (*_of_bytes(result, listed), *_of_answers(result), *_of_logs(result), *_of_vendors(result))
+    elsewhere = (
+        *_of_bytes(result, listed),
+        *_of_answers(result),
+        *_of_logs(result),
+        *_of_vendors(result),
+        *_of_metadata(result),
+    )
     return sorted({*chain.from_iterable(map(_of_item, listed)), *elsewhere})
 
 
@@ -166,3 +174,11 @@ def _of_logs(result: DemoResult) -> Iterator[Finding]:
 def _of_vendors(result: DemoResult) -> Iterator[Finding]:
     """What the stand-ins found wrong."""
     yield from (Finding(destination, "", fault) for destination, faults in result.faults.items() for fault in faults)
+
+
+def _of_metadata(result: DemoResult) -> Iterator[Finding]:
+    """What came with the call between services, and what should have."""
+    yield from (
+        Finding(SERVICE, f"metadata: {key}", "left" if key in result.metadata else "is missing")
+        for key in {*result.metadata} ^ {*METADATA}
+    )

@@ -107,7 +107,12 @@ def single(compiler: Compiler, type: str, destination: str, engines: Engines = E
 
     Raises BadPolicy or BadContract.
     """
-    engine = engines.engine(compiler.plan(type, destination), MAX_ITEM_BYTES)
+    return single_to(compiler, type, compiler.terms(destination), engines)
+
+
+def single_to(compiler: Compiler, type: str, recipient: RecipientTerms, engines: Engines = ENGINES) -> Flow:
+    """The same to a destination or a caller, by its terms. Raises BadPolicy or BadContract."""
+    engine = engines.engine(compiler.plan_for(type, recipient), MAX_ITEM_BYTES)
     return Flow("", engines.subject_reader(compiler.subject(type)), (engine,), {})
 
 

@@ -83,6 +83,11 @@ async def _left(state: Path) -> None:
         ({"crm": INDIRECT | {Category.NAME}}, "is missing: '+33 1 99 00 02 34'"),
         ({"analytics": INDIRECT - {Category.WORK_EMAIL}}, "is missing: 'lea.fontaine@halle-nord.example'"),
         ({"analytics": INDIRECT - {Category.OPERATIONAL}}, "is missing"),
+        (
+            {"workspace-directory": INDIRECT | {Category.ORGANISATION}},
+            "left, and holds ORGANISATION: 'EDITOR'",
+        ),
+        ({"workspace-directory": frozenset({Category.OPERATIONAL})}, "is missing: 'lea.fontaine@halle-nord.example'"),
     ],
 )
 def test_a_gateway_that_does_otherwise_is_found_out(
@@ -177,7 +182,10 @@ def test_totals_add_up(played: Played) -> None:
         "support-archive": 1,
         "crm": 1,
     }
-    assert told.summary.items == 15
+    between = (told.between.request.totals, told.between.answer.totals)
+    assert [(one.items, one.arrived, one.stripped) for one in between] == [(1, 2, 1), (1, 2, 1)]
+    # Two of them are the access log's.
+    assert told.summary.items == 15 + 2 + 2
     assert told.summary.outside.keys() == {"USER_ID", "WORK_EMAIL"}
 
 
@@ -195,6 +203,9 @@ def test_it_fits_the_terminal(played: Played, width: int) -> None:
     for part in (
         "activity-log · log · France (FR)",
         "standing in for the log backend",
+        "From service to service, through two gateways",
+        "Metadata: authorization, x-signed-in-as sent · authorization arrived",
+        '"listener": "LISTENER_INBOUND"',
         "only 5 user IDs and 3 work e-mail addresses",
     ):
         assert part in " ".join(text_of(out).split())

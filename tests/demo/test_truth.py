@@ -8,6 +8,7 @@ from itertools import chain
 import pytest
 
 from gateway.demo import expectations as truth
+from gateway.demo import service_call
 from gateway.demo.calls import calls
 from gateway.demo.compare import category_of
 from gateway.demo.item import Item, ItemOutcome
@@ -19,17 +20,30 @@ from gateway.policy.load import default_path, load
 from tests.demo.played import Played
 
 POLICY = load(default_path()).policy
-ITEMS = (*RECORDS, *chain.from_iterable(calls(datetime.now(UTC)).values()))
+BETWEEN = (service_call.REQUEST, service_call.RESPONSE, *service_call.ENTRIES)
+ITEMS = (*RECORDS, *chain.from_iterable(calls(datetime.now(UTC)).values()), *BETWEEN)
+ALLOWED = {
+    **{name: given.allow for name, given in POLICY.destinations.items()},
+    service_call.ANSWER: service_call.caller(POLICY).allow,
+}
 
 
 @pytest.mark.parametrize("destination", sorted({name for item in ITEMS for name in item.destinations}))
 def test_what_may_arrive_is_what_the_policy_allows(destination: str) -> None:
-    assert truth.MAY_RECEIVE[destination] == POLICY.destinations[destination].allow
+    assert truth.MAY_RECEIVE[destination] == ALLOWED[destination]
 
 
 @pytest.mark.parametrize("destination", sorted(truth.MAY_RECEIVE))
 def test_only_indirect_data_may_leave_the_union(destination: str) -> None:
-    assert POLICY.destinations[destination].region in EU or truth.MAY_RECEIVE[destination] <= INDIRECT
+    regions = {name: given.region for name, given in POLICY.destinations.items()}
+    regions[service_call.ANSWER] = service_call.caller(POLICY).region
+    assert regions[destination] in EU or truth.MAY_RECEIVE[destination] <= INDIRECT
+
+
+def test_beside_the_call_between_services_passes_what_its_destination_lists() -> None:
+    metadata = POLICY.destinations[service_call.SERVICE].metadata
+    assert {key for key, _ in service_call.METADATA} & {*metadata.keys, *metadata.credentials} == {*truth.METADATA}
+    assert {*truth.METADATA} < {key for key, _ in service_call.METADATA}
 
 
 def test_no_field_holds_two_things() -> None:

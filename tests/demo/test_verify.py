@@ -77,6 +77,10 @@ def with_faults(destination: str, *faults: str) -> Callable[[DemoResult], DemoRe
     return lambda seen: msgspec.structs.replace(seen, faults={**seen.faults, destination: faults})
 
 
+def with_metadata(*keys: str) -> Callable[[DemoResult], DemoResult]:
+    return lambda seen: msgspec.structs.replace(seen, metadata=keys)
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -113,6 +117,33 @@ def with_faults(destination: str, *faults: str) -> Callable[[DemoResult], DemoRe
             with_faults("support", "Zendesk: tags.2 is not as it should be"),
             ("support", "", "Zendesk: tags.2 is not as it should be"),
         ),
+        (
+            with_fields("workspace-directory", membership={"role": "WORKSPACE_ROLE_ADMIN"}),
+            ("workspace-directory", "AddMembership: studio asks: membership.role", "left, and holds ORGANISATION"),
+        ),
+        (
+            with_bytes("workspace-directory", b"('x-signed-in-as', 'Camille Aubert')"),
+            ("workspace-directory", "within AddMembership", "found in what it got"),
+        ),
+        (
+            with_fields("studio", membership={"workEmail": "lea.fontaine@halle-nord.example"}),
+            ("studio", "AddMembership: workspaces answers: membership.work_email", "left, and holds WORK_EMAIL"),
+        ),
+        (with_message("studio", lambda messages: ()), ("studio", "AddMembership: workspaces answers", "is missing")),
+        (
+            with_message("access-log", lambda messages: messages[:1]),
+            ("access-log", "workspaces' gateway", "is missing"),
+        ),
+        (
+            with_fields("access-log", peer="crm.kannelle.svc"),
+            ("access-log", "studio's gateway: peer", "left, and holds OPERATIONAL: 'crm.kannelle.svc'"),
+        ),
+        (
+            with_answer("AddMembership", CallAnswer(failed="PERMISSION_DENIED")),
+            ("", "AddMembership", "answered PERMISSION_DENIED"),
+        ),
+        (with_metadata("authorization", "x-signed-in-as"), ("workspace-directory", "metadata: x-signed-in-as", "left")),
+        (with_metadata(), ("workspace-directory", "metadata: authorization", "is missing")),
         (lambda seen: msgspec.structs.replace(seen, answers={}), ("", "TrackEvent", "answered nothing")),
         (
             lambda seen: msgspec.structs.replace(seen, sent=seen.sent[2:]),
