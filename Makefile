@@ -66,10 +66,12 @@ check-protos: .venv/.stamp-dev  ## lint, format, breaking changes, generated cod
 check-docs: .venv/.stamp-dev  ## generated pages in step
 	$(BIN)/python docs/metrics.py --check
 	$(BIN)/python -m docs.keys --check
+	$(BIN)/python -m docs.statement --check
 
 docs: .venv/.stamp-dev  ## generate the pages that say what the code says
 	$(BIN)/python docs/metrics.py
 	$(BIN)/python -m docs.keys
+	$(BIN)/python -m docs.statement
 
 protos: .venv/.stamp-dev  ## format the protos, generate what the repository keeps of them, record what they say of fields
 	$(BIN)/buf format --write

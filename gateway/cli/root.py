@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "lint",
     "explain",
     "diff",
+    "report",
     "approve",
     "templates",
     "pipe",

@@ -160,6 +160,9 @@ def test_types_that_lead_to_a_project_need_the_gate_and_no_other(holds: list[tup
         for name in TYPES
     }
     body = "".join(f"message {name} {{ string id = 1 @CONTENT; {' '.join(fields[name])} }}\n" for name in TYPES)
-    projector = Compiler(contract(proto(body, HEAD)), policy(destinations=WITHOUT)).projector("backup")
-    found = {name for name in TYPES if projector.lacks_gate(projector.contract.message(f"{PACKAGE}.{name}"))}
+    made = Compiler(contract(proto(body, HEAD)), policy(destinations=WITHOUT))
+    types = {name: f"{PACKAGE}.{name}" for name in TYPES}
+    found = {
+        name for name in TYPES if made.projector(types[name], "backup").lacks_gate(made.contract.message(types[name]))
+    }
     assert found == {name for name in TYPES if leads(holds, name)}

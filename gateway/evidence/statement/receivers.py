@@ -1,0 +1,94 @@
+"""Who receives: destinations and the callers of routes, and which of them a check is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from gateway.model import EU, Category, Recipient
+from gateway.policy.rules import RecipientTerms
+from gateway.policy.vocabulary import LegalBasis
+from gateway.yamlfile import Keys
+
+LOG_TYPES: Final = (
+    "opentelemetry.proto.",
+    "kannelle.privacy.v1.AccessEntry",
+    "kannelle.privacy.v1.ActivityEntry",
+    "kannelle.privacy.v1.RecordActivit",
+    "kannelle.privacy.v1.StreamActivities",
+)
+"""How the names of types begin that make a log of any destination: telemetry, activities, calls."""
+
+
+class Receiver(msgspec.Struct, frozen=True):
+    """A destination, or a caller of a route, which has no legal basis and no retention of its own.
+
+    `types` are those of the items, requests or answers that lead to it, `keys` where the policy speaks of it.
+    """
+
+    name: str
+    keys: Keys
+    recipient: Recipient
+    region: str
+    purpose: str
+    allow: frozenset[Category]
+    types: tuple[str, ...]
+    legal_basis: LegalBasis | None = None
+    retention: timedelta | None = None
+    caller_terms: RecipientTerms | None = None
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it is a log, by what it calls itself or by what leads to it."""
+        return self.recipient is Recipient.LOG or any(name.startswith(LOG_TYPES) for name in self.types)
+
+    @property
+    def is_outside_eu(self) -> bool:
+        """Whether it is outside the EU."""
+        return self.region not in EU
+
+    @property
+    def is_caller(self) -> bool:
+        """Whether it is a route's caller."""
+        return self.caller_terms is not None
+
+    def has_purpose(self, purposes: tuple[str, ...]) -> bool:
+        """Whether its purpose is one of these, or below one."""
+        return any(f"{self.purpose}.".startswith(f"{one}.") for one in purposes)
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Which receivers a check is about; `wording` names them. What isn't given doesn't matter.
+
+    Purposes count with all below them; `but_for` are those that aren't meant.
+    `types` are the beginnings of the types' names that lead there. Callers of routes are among them with `callers`.
+    """
+
+    wording: str
+    purposes: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    but_for: tuple[str, ...] = ()
+    logs: bool = False
+    inside_eu: bool = False
+    outside_eu: bool = False
+    vendors: bool = False
+    callers: bool = False
+
+    def of(self, receivers: Iterable[Receiver]) -> Iterator[Receiver]:
+        """Yield those of some receivers that it selects."""
+        return filter(self._has, receivers)
+
+    def _has(self, one: Receiver) -> bool:
+        return (
+            (self.callers or not one.is_caller)
+            and (not self.purposes or one.has_purpose(self.purposes))
+            and (not self.types or any(name.startswith(self.types) for name in one.types))
+            and not (self.but_for and one.has_purpose(self.but_for))
+            and (not one.is_outside_eu or not self.inside_eu)
+            and (one.is_log or not self.logs)
+            and (one.is_outside_eu or not self.outside_eu)
+            and (one.recipient is Recipient.VENDOR or not self.vendors)
+        )
