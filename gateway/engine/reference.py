@@ -81,8 +81,6 @@ class ReferenceEngine:
             raise Refused(ItemReason.TOO_LARGE)
         if facts.personal and plan.vendor:
             raise PersonalAccount
-        if plan.gates and (reason := closed_gate(plan.gates, facts)) is not None:
-            return Withheld(plan.destination, reason)
         context, weight = DecisionContext(facts), 0
         if self._person is not None:
             context.person = self._person(raw)
@@ -92,6 +90,9 @@ class ReferenceEngine:
         # Masks and type URLs can be longer than what they replace; it couldn't be decided on again.
         if len(payload) > self._max_bytes:
             raise Refused(ItemReason.TOO_LARGE)
+        # Only now: what can't be read is refused, whatever its facts are.
+        if plan.gates and (reason := closed_gate(plan.gates, facts)) is not None:
+            return Withheld(plan.destination, reason)
         stripped = context.stripped_by_category
         return Release(
             plan.destination,
