@@ -17,14 +17,14 @@ from gateway.otlp.signals import BY_FLOW
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import personal_domains
 from gateway.policy.claims import Claims
-from gateway.policy.document import Caller, Destination
+from gateway.policy.document import Caller, Destination, Mode
 from gateway.policy.echo import WordSources, has_echo
 from gateway.policy.elsewhere import split_policy
 from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems
 from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE, log_types
 from gateway.policy.load import PolicyFile
-from gateway.policy.log_destinations import LOG_REGION_TEXT, LOG_REGIONS, terms_of_log
+from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, LOG_REGIONS, terms_of_log
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.open_patterns import OpenPattern, open_patterns
 from gateway.policy.otlp import slots
@@ -208,6 +208,7 @@ class Compiler:
         )
         for index, method in table.route_methods():
             self._check_types(method, table.keys_of(index, method.path))
+            self._check_mode(method, index)
             self._check_plans(method, index)
         return table
 
@@ -215,6 +216,13 @@ class Compiler:
         for name in (method.request, method.response):
             if kind_of_message(self.contract.message(name)) != "message":
                 raise self._file.origin.error_at(keys, f"{method.path}: {name} {NOT_AN_ITEM}")
+
+    def _check_mode(self, method: MethodPlan, index: int) -> None:
+        """Raises BadPolicy if a call with a log's items would pass as it is."""
+        found = {method.request, method.response} & self._log_types
+        if found and self.policy.routes[index].mode is Mode.SHADOW:
+            text = f"must be enforce: {method.path} carries {min(found)}, which is a log's; {LOG_ALLOW_TEXT}"
+            raise self._file.origin.error_at(("routes", index, "mode"), text)
 
     def _check_plans(self, method: MethodPlan, index: int) -> None:
         route = self.policy.routes[index]

@@ -13,12 +13,15 @@ from kannelle.privacy.v1.context_pb2 import UserContext
 from gateway.cli import main
 from gateway.errors import BadPolicy
 from gateway.model import INDIRECT, Recipient
+from gateway.pipeline.flows import Flows
 from gateway.plan import Plan
+from gateway.policy.compile import Compiler
 from gateway.policy.item_types import EVENT_TYPE, is_log_type, log_types
 from gateway.policy.load import parse
 from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, LOG_REGIONS, log_sources
+from gateway.receivers.proxy.compiled_routes import CompiledRoutes
 from tests.policy.residency_documents import document, fault
-from tests.support.contracts import FED, POLICY, PROTO_HEADER, compiler
+from tests.support.contracts import FED, POLICY, PROTO_HEADER, compiler, contract, proto
 
 ALL: Final = "USER_ID, WORK_EMAIL, OPERATIONAL, NAME, FREE_TEXT, CONTENT"
 ACTIVITIES: Final = "kannelle.privacy.v1.ActivityLogService/*"
@@ -125,6 +128,7 @@ BODY: Final = """
 message Own { string name = 1 @NAME; string text = 2 @FREE_TEXT; string id = 3 @USER_ID; }
 message Batch { repeated kannelle.privacy.v1.ActivityEntry entries = 1; string name = 2 @NAME; string id = 3 @USER_ID; }
 message Sheet { map<string, Batch> batches = 1 @{map_key: OPERATIONAL}; string text = 2 @FREE_TEXT; string id = 3 @USER_ID; }
+service Sheets { rpc Put(Sheet) returns (Own); rpc Get(Own) returns (Sheet); }
 message Any { google.protobuf.Any held = 1; string name = 2 @NAME; }
 """
 HEAD: Final = PROTO_HEADER + 'import "kannelle/privacy/v1/activity.proto";\n'
@@ -185,3 +189,39 @@ def test_minimising_an_activity_for_a_store_leaves_what_a_log_holds(tmp_path: Pa
         result = CliRunner().invoke(main, arguments, input=raw.SerializeToString())
         assert (result.exit_code, b"Ada" in result.stdout_bytes) == (code, False)
         assert (LOG_REGION_TEXT in result.stderr) is (code != 0)
+
+
+def routed(method: str, route: str, caller: str = "region: FR, allow: [USER_ID, NAME]") -> Compiler:
+    given = f"authority: a, upstream: 'unix:/a', methods: [t.Sheets/{method}], callers: {{c: {{{caller}}}}}"
+    return compiler(BODY, f"routes: [{{{given}, {route}}}]", head=HEAD)
+
+
+@pytest.mark.parametrize(
+    ("method", "route", "caller", "said"),
+    [
+        ("Put", "destination: eu-service, mode: shadow", "region: FR, allow: []",
+         f"routes[0].mode: must be enforce: /t.Sheets/Put carries t.Sheet, which is a log's; {LOG_ALLOW_TEXT}"),
+        ("Get", "destination: eu-service, mode: shadow", "region: FR, allow: []",
+         f"routes[0].mode: must be enforce: /t.Sheets/Get carries t.Sheet, which is a log's; {LOG_ALLOW_TEXT}"),
+        ("Put", "destination: us-service", "region: FR, allow: []",
+         f"routes[0].destination: {LOG_REGION_TEXT}; us-service is in US, and what is a t.Sheet is a log's wherever it is led"),
+        ("Get", "destination: eu-service", "region: US, allow: []",
+         f"routes[0].callers.c: {LOG_REGION_TEXT}; c is in US, and what is a t.Sheet is a log's wherever it is led"),
+    ],
+)  # fmt: skip
+def test_a_route_carries_a_logs_items_as_a_log_does(method: str, route: str, caller: str, said: str) -> None:
+    with pytest.raises(BadPolicy) as caught:
+        assert routed(method, route, caller).method_table.routes
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("method", "kept"), [("Put", False), ("Get", True)])
+def test_beside_a_logs_items_go_no_metadata_that_a_log_does_not_hold(method: str, kept: bool) -> None:
+    text = POLICY.replace("eu-service: {", "eu-service: {metadata: {keys: {x-name: {category: NAME}}}, ")
+    given = (
+        f"authority: a, upstream: 'unix:/a', methods: [t.Sheets/{method}], callers: {{c: {{region: FR, allow: []}}}}"
+    )
+    route = f"{{{given}, destination: eu-service}}"
+    made = Compiler(contract(proto(BODY, HEAD)), parse(f"{text}flows: {{}}\nroutes: [{route}]\n"))
+    (one,) = CompiledRoutes(Flows(made)).routes
+    assert ("x-name" in one.request_policy.envelope.plan.keys) is kept

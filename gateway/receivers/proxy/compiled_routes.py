@@ -102,4 +102,5 @@ class CompiledRoutes:
         """`reader` is who gets the response to these messages."""
         flow = self._flows.at(type, recipient, route.max_message_bytes, reader)
         plan = self._flows.compiler.plan_for(type, recipient, reader=reader)
-        return MessagePolicy(self._flows, flow, plan, recipient, envelope_plan(metadata, recipient))
+        envelope = envelope_plan(metadata, self._flows.compiler.terms_for(type, recipient))
+        return MessagePolicy(self._flows, flow, plan, recipient, envelope)
