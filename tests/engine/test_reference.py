@@ -100,7 +100,7 @@ message K {
   map<string, bool> a = 1 @{category: OPERATIONAL, map_key: WORK_EMAIL};
   map<bool, N> b = 2 @{map_key: OPERATIONAL};
   google.protobuf.StringValue c = 3 @WORK_EMAIL;
-  string code = 4 @{category: OPERATIONAL, pattern: "[a-z]{1,9}"};
+  string code = 4 @{category: OPERATIONAL, one_of: "ok"};
 }
 """
 
