@@ -32,7 +32,7 @@ from gateway.evidence.statement.probe_checks import (
     ValueCheck,
     WithheldCheck,
 )
-from gateway.evidence.statement.probe_values import FULL_NAME, PHONE_NUMBER, SENTENCE
+from gateway.evidence.statement.probe_values import FREE_MAIL_ADDRESS, FULL_NAME, PHONE_NUMBER, SENTENCE
 from gateway.evidence.statement.receivers import Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.model import Category
@@ -49,7 +49,7 @@ INSIDE_EU_BUT_SALES: Final = Selection(
 )
 DATABASE: Final = Selection("the database", types=("kannelle.workspace.v1.",))
 ACCOUNTS: Final = Selection("accounts", types=("kannelle.account.v1.",))
-BACKUPS: Final = Selection("backups", purposes=("functional.storage",), types=("kannelle.project.v1.",))
+BACKUPS: Final = Selection("backups of projects", types=("kannelle.project.v1.Project", "kannelle.project.v1.BackUp"))
 SERVICES: Final = Selection("professional services", types=("kannelle.engagement.v1.",))
 IDENTITY: Final = Selection("the identity provider", purposes=("essential.service.authentication",))
 SALES: Final = Selection("sales", purposes=("sales",))
@@ -98,7 +98,8 @@ LOOKED_INTO: Final = frozenset(
 """Categories of texts that cards, accounts, coordinates and secrets are looked for in."""
 
 IN_LOGS: Final = {"a name": FULL_NAME, "a sentence": SENTENCE, "a telephone number": PHONE_NUMBER,
-                  "a network address": "203.0.113.77", "a private address": "zenaide.quimperle@gmail.com"}  # fmt: skip
+                  "a network address": "203.0.113.77"}  # fmt: skip
+PRIVATE_ADDRESS: Final = {"a private address": FREE_MAIL_ADDRESS}
 FORBIDDEN: Final = {"a card number": "4111 1111 1111 1111", "an IBAN": "FR76 3000 6000 0112 3456 7890 189",
                     "coordinates": "47.872612, -3.550311", "a secret": "AKIAIOSFODNN7EXAMPLE"}  # fmt: skip
 
@@ -108,6 +109,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     CategoryCheck(Rule.LOG_CATEGORIES, LOGS, INDIRECT),
     ArrivalCheck(Rule.LOG_CATEGORIES, LOGS, INDIRECT),
     ValueCheck(Rule.LOG_VALUES, LOGS, IN_LOGS, INDIRECT | {C.FREE_TEXT}),
+    ValueCheck(Rule.LOG_VALUES, LOGS, PRIVATE_ADDRESS, frozenset({C.USER_ID, C.OPERATIONAL, C.FREE_TEXT})),
     RegionCheck(Rule.LOG_REGIONS, LOGS, FRANCE_OR_IRELAND),
     EchoCheck(Rule.ECHO, LOGS),
     EchoCheck(Rule.ECHO, OUTSIDE_EU),

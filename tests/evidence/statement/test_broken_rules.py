@@ -1,0 +1,275 @@
+"""Each promise has a way to break it, and its line says so; any other line that fails names the same rule.
+
+Some policies that break a rule load, since no loader's rule forbids them. For others the rule is taken out of this
+process: a policy or an engine without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Final, NamedTuple
+
+import msgspec
+import pytest
+
+from gateway.detectors import detect
+from gateway.engine import addresses
+from gateway.errors import BadPolicy, ItemReason, Refused
+from gateway.evidence.statement.promises import PROMISES
+from gateway.evidence.statement.rules import Rule
+from gateway.exporters.otlp.settings import OtlpSettings
+from gateway.model import Category, Detector, Facts, Recipient, Verdict, Withheld
+from gateway.pipeline.flows import Flow, Flows
+from gateway.plan import Plan, Properties
+from gateway.policy import compile as compiling
+from gateway.policy import endpoints, load, log_destinations, person_probes, placement, residency
+from gateway.policy.compile import Compiler
+from gateway.policy.document import Otlp, Policy, UserId
+from gateway.policy.placement import Placement
+from gateway.policy.projector import Projector
+from gateway.policy.rules import RecipientTerms
+from gateway.policy.tracking_plan import Event, Property
+from gateway.policy.value_rules import property_rules
+from gateway.policy.vocabulary import LegalBasis
+from tests.evidence.statement.kept_policy import (
+    Change,
+    allowed,
+    another,
+    both,
+    check,
+    destination,
+    document,
+    flow,
+    kept_file,
+)
+
+C = Category
+Replace = Callable[[pytest.MonkeyPatch], None]
+
+FR: Final = frozenset({"FR", "IE", "BE"})
+
+
+def none_at_all(*_given: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    """No problems."""
+    yield from ()
+
+
+def no_log_rules(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(log_destinations, "problems", none_at_all)
+
+
+def no_endpoint_rules(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(endpoints, "problems", none_at_all)
+
+
+def placed(category: Category, *regions: str, purpose: str = "") -> Replace:
+    """Let a category be in other regions, or for other purposes."""
+    return lambda patch: patch.setitem(placement.PLACEMENTS, category, Placement(FR | {*regions}, purpose))
+
+
+def allows(name: str, category: Category) -> Replace:
+    """Let the compiler allow one destination a category that the policy doesn't."""
+    known = RecipientTerms.allows
+
+    def changed(self: RecipientTerms, asked: Category) -> bool:
+        return known(self, asked) or (self.name, asked) == (name, category)
+
+    return lambda patch: patch.setattr(RecipientTerms, "allows", changed)
+
+
+def any_user_id(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(load, "user_id_problems", none_at_all)
+
+
+def open_outside(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(compiling, "_open", none_at_all)
+
+
+def without_echo(patch: pytest.MonkeyPatch) -> None:
+    """Compile plans whose values may repeat the item's person."""
+    known = Compiler.plan_for
+
+    def changed(self: Compiler, *given: object, **named: object) -> Plan:
+        return msgspec.structs.replace(known(self, *given, **named), person=None)  # type: ignore[arg-type]
+
+    patch.setattr(Compiler, "plan_for", changed)
+
+
+def unplanned_events(patch: pytest.MonkeyPatch) -> None:
+    known = property_rules
+
+    def changed(policy: Policy, selector: int, terms: RecipientTerms) -> Properties:
+        held = known(policy, selector, terms)
+        return msgspec.structs.replace(held, events={**held.events, "probe.unplanned": {}})
+
+    patch.setattr(compiling, "property_rules", changed)
+
+
+def late_times(patch: pytest.MonkeyPatch) -> None:
+    known = Compiler.terms
+
+    def changed(self: Compiler, name: str) -> RecipientTerms:
+        return msgspec.structs.replace(known(self, name), timestamp_days=40_000)
+
+    patch.setattr(Compiler, "terms", changed)
+
+
+def no_network_addresses(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(detect.SCANS, Detector.IP, lambda _decoding: iter(()))
+
+
+def no_cards(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(detect.SCANS, Detector.CARD, lambda _decoding: iter(()))
+
+
+def no_free_mail(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(addresses, "is_personal_domain", lambda *_given: False)
+
+
+def any_flow(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Flows, "of", lambda self, key: self.find(key) or self.find("otlp/logs"))
+
+
+def consent_loads(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(residency, "LegalBasis", SimpleNamespace(CONSENT=None))
+
+
+def no_gate(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Projector, "lacks_gate", lambda *_given: False, raising=False)
+
+
+def accepts_anything(patch: pytest.MonkeyPatch) -> None:
+    known = Flow.decide
+
+    def changed(self: Flow, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
+        try:
+            return known(self, raw, facts)
+        except Refused:
+            return (Withheld("nobody", ItemReason.MALFORMED),)
+
+    patch.setattr(Flow, "decide", changed)
+
+
+def nothing(_patch: pytest.MonkeyPatch) -> None:
+    """Replace nothing."""
+
+
+def planned(name: str, **rule: object) -> Change:
+    """Plan one more property of the one event."""
+    events = kept_file().policy.tracking_plan
+    held = {**events["video.exported"].properties, name: msgspec.convert(rule, Property)}
+    return document(tracking_plan={"video.exported": Event(properties=held)})
+
+
+def attribute(key: str) -> Change:
+    """List one more attribute as operational."""
+    listed = {**kept_file().policy.otlp.attributes, key: C.OPERATIONAL}
+    return document(otlp=Otlp(attributes=listed))
+
+
+def sends_to(endpoint: str) -> Change:
+    return destination("application-log", exporter=OtlpSettings(endpoint=endpoint))
+
+
+BUILT_IN: Final = (no_log_rules, no_endpoint_rules, any_user_id, open_outside, consent_loads)
+"""Rules of the loader and the compiler that are replaced whole."""
+
+
+class Case(NamedTuple):
+    """A promise and the rule of it that is broken: how the policy is changed, and what is replaced so that it loads."""
+
+    promise: str
+    rule: Rule
+    change: Change = document()
+    replace: Replace = nothing
+
+
+CASES: Final = (
+    Case("logs-contents", Rule.LOG_CATEGORIES, allowed("activity-log", C.NAME), no_log_rules),
+    Case("logs-contents", Rule.LOG_VALUES, document(), no_network_addresses),
+    Case("logs-contents", Rule.ECHO, document(), without_echo),
+    Case("logs-place", Rule.LOG_REGIONS, destination("activity-log", region="BE"), no_log_rules),
+    Case("database-contents", Rule.DATABASE_CATEGORIES, allowed("directory", C.ORGANISATION)),
+    Case("assets-place", Rule.CONTENT_REGIONS, both(destination("assets", region="BE"), allowed("assets", C.CONTENT)),
+         placed(C.CONTENT, "BE")),
+    Case("projects-place", Rule.CONTENT_REGIONS,
+         both(destination("web-projects", region="BE"), allowed("web-projects", C.CONTENT)), placed(C.CONTENT, "BE")),
+    Case("projects-backup", Rule.BACKUP_SWITCH, flow("kannelle.project.v1.Project", "web-projects"), no_gate),
+    Case("identity-place", Rule.IDENTITY_REGIONS,
+         destination("identity-provider", region="SE", allow=frozenset({C.OPERATIONAL}))),
+    Case("crm-place", Rule.CRM_REGIONS, destination("crm", region="FR")),
+    Case("personal-data-place", Rule.PERSONAL_DATA_REGIONS,
+         both(document(ceilings={**kept_file().policy.ceilings, "SE": frozenset({C.DEVICE})}),
+              another("devices", "accounts", region="SE", allow=frozenset({C.DEVICE}))), placed(C.DEVICE, "SE")),
+    Case("us-indirect", Rule.OUTSIDE_CATEGORIES, allowed("analytics", C.NAME), placed(C.NAME, "DE", "US")),
+    Case("us-indirect", Rule.CLOSED_PATTERNS, planned("owner", pattern="[A-Za-z]{1,40}"), open_outside),
+    Case("us-indirect", Rule.TIMES, document(), late_times),
+    Case("us-recipients", Rule.OUTSIDE_PURPOSES, another("watchers", "analytics", purpose="essential.service.security")),
+    Case("us-usage", Rule.TRACKING_PLAN, document(), unplanned_events),
+    Case("discussion", Rule.DISCUSSION_ARCHIVE, flow("kannelle.privacy.v1.SupportService/*", "support")),
+    Case("identifiers", Rule.IDENTIFIER_FORM, document(user_id=UserId(pattern="[A-Za-z .-]{1,40}")), any_user_id),
+    Case("accounts-contents", Rule.ACCOUNT_CATEGORIES, allowed("accounts", C.ORGANISATION)),
+    Case("never", Rule.NEVER_COLLECTED, attribute("user.age")),
+    Case("never-by-value", Rule.FORBIDDEN_VALUES, document(), no_cards),
+    Case("no-personal-accounts", Rule.NO_PERSONAL_ACCOUNTS, document(), no_free_mail),
+    Case("purposes", Rule.PURPOSES, destination("accounts", purpose="employment")),
+    Case("minimised", Rule.ALLOWED_CATEGORIES, document(), allows("identity-provider", C.COOKIE)),
+    Case("shared-with-nobody", Rule.LISTED_RECIPIENTS, document(), any_flow),
+    Case("hosts", Rule.ENDPOINT_REGIONS, sends_to("https://collector.example:4317"), no_endpoint_rules),
+    Case("consent", Rule.CONSENT, destination("communications", legal_basis=LegalBasis.CONSENT), consent_loads),
+    Case("sales", Rule.SALES_CATEGORIES, allowed("crm", C.DEVICE), placed(C.DEVICE, "DE")),
+    Case("support", Rule.SUPPORT_CATEGORIES, allowed("support-archive", C.PAYMENT)),
+    Case("purchase", Rule.PURCHASE_CATEGORIES, allowed("billing", C.USAGE)),
+    Case("communications", Rule.COMMUNICATION_CATEGORIES, allowed("communications", C.USAGE)),
+    Case("professional-services", Rule.SERVICES_CATEGORIES, allowed("professional-services", C.USAGE)),
+    Case("addresses", Rule.ADDRESS_PURPOSES,
+         another("guards", "accounts", purpose="essential.service.security", allow=frozenset({C.NETWORK})),
+         placed(C.NETWORK)),
+    Case("cookies", Rule.COOKIE_PURPOSES, another("cookies", "accounts", allow=frozenset({C.COOKIE}))),
+    Case("cookie-choice", Rule.ADVERTISING_CHOICE, another("ads", "accounts", purpose="marketing.advertising")),
+    Case("retention", Rule.RETENTION, destination("accounts", retention=timedelta(days=30 * 365))),
+    Case("unreadable", Rule.FAIL_CLOSED, document(), accepts_anything),
+    Case("encrypted", Rule.TLS,
+         both(sends_to("http://collector.example:4317"), document(hosts={"FR": frozenset({"collector.example"})})),
+         no_endpoint_rules),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> Iterator[None]:
+    """What a replaced rule decided is remembered by nobody."""
+    caches = (addresses.reader, person_probes.first_passing)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_the_policy_that_is_changed_keeps_every_promise() -> None:
+    assert check().passed
+    assert {one.recipient for one in kept_file().policy.destinations.values()} == set(Recipient)
+
+
+def test_each_promise_has_a_way_to_break_it() -> None:
+    assert {case.promise for case in CASES} == {promise.id for promise in PROMISES}
+    assert {case.rule for case in CASES} == set(Rule)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.promise}: {case.rule.name}")
+def test_a_broken_rule_fails_the_lines_that_name_it_and_no_other(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.replace(monkeypatch)
+    table = check(case.change)
+    failing = {line.id for line in table.promises if not line.passed}
+    rules = {rule.rule for line in table.promises for rule in line.rules if not rule.passed}
+    assert rules == {case.rule.name.lower().replace("_", "-")}
+    assert failing == {promise.id for promise in PROMISES if case.rule in promise.rules}
+    assert case.promise in failing
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.replace in BUILT_IN], ids=lambda case: case.promise)
+def test_with_its_rule_such_a_policy_does_not_load(case: Case) -> None:
+    with pytest.raises(BadPolicy):
+        check(case.change)
