@@ -16,6 +16,7 @@ from gateway.model import EU, Recipient
 from gateway.otlp.signals import BY_FLOW
 from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
 from gateway.policy import personal_domains
+from gateway.policy.backed_up import backed_up_types
 from gateway.policy.claims import Claims
 from gateway.policy.document import Caller, Destination, Mode
 from gateway.policy.echo import WordSources, has_echo
@@ -50,6 +51,8 @@ NOT_AN_ITEM: Final = "is a value, classified at the field that holds it; it can'
 NO_BACKUP_GATE: Final = (
     "say `gates: [backup]`: a company's projects go where it has switched backup on, and nowhere else"
 )
+
+NO_SHADOW_FOR_PROJECTS: Final = "a company's projects go where it has switched backup on, and in shadow all passes"
 
 
 class Compiler:
@@ -218,11 +221,17 @@ class Compiler:
                 raise self._file.origin.error_at(keys, f"{method.path}: {name} {NOT_AN_ITEM}")
 
     def _check_mode(self, method: MethodPlan, index: int) -> None:
-        """Raises BadPolicy if a call with a log's items would pass as it is."""
+        """Raises BadPolicy if a call with a log's items, or with a project to back up, would pass as it is."""
+        if self.policy.routes[index].mode is not Mode.SHADOW:
+            return
         found = {method.request, method.response} & self._log_types
-        if found and self.policy.routes[index].mode is Mode.SHADOW:
+        if found:
             text = f"must be enforce: {method.path} carries {min(found)}, which is a log's; {LOG_ALLOW_TEXT}"
-            raise self._file.origin.error_at(("routes", index, "mode"), text)
+        elif method.request in self._backed_up:
+            text = f"must be enforce: {method.path}: {NO_SHADOW_FOR_PROJECTS}"
+        else:
+            return
+        raise self._file.origin.error_at(("routes", index, "mode"), text)
 
     def _check_plans(self, method: MethodPlan, index: int) -> None:
         route = self.policy.routes[index]
@@ -233,6 +242,11 @@ class Compiler:
             terms = self.caller_terms(name, caller)
             self.plan_for(method.request, self.terms(route.destination), ("routes", index, "destination"), terms)
             self.plan_for(method.response, terms, ("routes", index, "callers", name))
+
+    @cached_property
+    def _backed_up(self) -> frozenset[str]:
+        """The types that bring a project, whatever leaves of it."""
+        return backed_up_types(self.contract)
 
     def subject(self, type: str) -> SubjectPlan:
         """Where the subject of a message type stands. Raises KeyError, BadContract."""

@@ -15,9 +15,10 @@ from gateway.contracts.contract import Contract, message_of
 from gateway.errors import FieldReason, Reason
 from gateway.model import Category, FieldPrivacy, Gate
 from gateway.plan import Attributes, Body, Mask, Nested, Payload, Properties, Rule
+from gateway.policy.backed_up import backed_up_types
 from gateway.policy.error_details import RPC_PACKAGE
 from gateway.policy.fields import is_map, message_of_values, value_field
-from gateway.policy.item_types import BACKED_UP_TYPE, KEPT_TYPE, log_types
+from gateway.policy.item_types import log_types
 from gateway.policy.log_destinations import holds_logs
 from gateway.policy.masks import MaskKey, MaskResources, nested_message
 from gateway.policy.open_patterns import is_open
@@ -182,17 +183,7 @@ class Projector:
         """The types of which `lacks_gate` is true."""
         gates = self._terms.gates
         exempt = gates is None or Gate.BACKUP in gates or not self._terms.allows(Category.CONTENT)
-        return frozenset() if exempt else self._types_leading_to(self._is_backed_up, self._backed_up_type)
-
-    def _is_backed_up(self, field: FieldDescriptor) -> bool:
-        """Whether something of a project is kept by a field of it."""
-        kept = not isinstance(self.ruling(field), Reason)
-        return kept and field.containing_type is not None and field.containing_type.full_name == BACKED_UP_TYPE
-
-    def _backed_up_type(self, field: FieldDescriptor) -> str | None:
-        """The name of the type that a field holds, if a project in it would be one that is backed up."""
-        holder = field.containing_type
-        return None if holder is not None and holder.full_name == KEPT_TYPE else self._kept_type(field)
+        return frozenset() if exempt else self._live_types & backed_up_types(self.contract, self._kept_type)
 
     @cached_property
     def _log_types(self) -> frozenset[str]:

@@ -173,6 +173,9 @@ def _problems_of_mode(keys: Keys, route: Route, policy: Policy) -> Iterator[Prob
         )
     elif source := log_sources(policy).get(route.destination):
         yield (*keys, "mode"), f"must be enforce: {route.destination} is a log by {source}; {LOG_ALLOW_TEXT}"
+    elif to.gates:
+        asked = " and ".join(sorted(to.gates))
+        yield (*keys, "mode"), f"must be enforce: {route.destination} asks for {asked}, and in shadow all passes"
     elif to.region not in EU:
         yield (*keys, "mode"), f"must be enforce: {route.destination} is outside the EU"
     elif any(caller.region not in EU for caller in route.callers.values()):

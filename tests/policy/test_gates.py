@@ -101,6 +101,20 @@ def test_a_call_that_brings_a_project_needs_it_and_an_answer_does_not(
         _ = made.method_table
 
 
+@pytest.mark.parametrize(("method", "passes"), [("BackUpProject", False), ("GetProject", True)])
+def test_no_project_passes_in_shadow(method: str, passes: bool) -> None:
+    made = compiled(
+        more=route(method, "eu-service").replace("authority: a", "authority: a, mode: shadow"), destination=""
+    )
+    if passes:
+        assert made.method_table.methods
+        return
+    with pytest.raises(
+        BadPolicy, match=r"routes\[0\]\.mode: must be enforce: /kannelle.*BackUpProject: a company's projects"
+    ):
+        _ = made.method_table
+
+
 @pytest.mark.parametrize(("destination", "kept"), [(BACKUP, {"any", "id"}), (WITHOUT, {"any", "id"})])
 def test_a_project_in_an_any_leaves_by_the_gate_only(destination: str, kept: set[str]) -> None:
     plan = compiled(destination=destination).plan(f"{PACKAGE}.Letter", "backup")

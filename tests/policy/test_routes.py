@@ -22,6 +22,8 @@ OTHERS: Final = (
     "retention: 1d}\n"
     "  se-service: {recipient: service, region: SE, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], "
     "retention: 1d}\n"
+    "  gated-service: {recipient: service, region: FR, purpose: sales, legal_basis: CONTRACT, allow: [OPERATIONAL], "
+    "retention: 1d, gates: [backup]}\n"
 )
 CEILING: Final = "  DE: [OPERATIONAL, NAME]\n"
 BASE: Final = (
@@ -409,6 +411,7 @@ def test_a_destinations_metadata_is_looked_at() -> None:
         ("destination: eu-service, callers: {a: {region: FR, allow: []}, b: {region: SE, allow: []}}", ""),
         ("destination: eu-log", "eu-log is a log, and only a service's calls may be in shadow"),
         ("destination: eu-store", "eu-store is a store, and only a service's calls may be in shadow"),
+        ("destination: gated-service", "gated-service asks for backup, and in shadow all passes"),
         ("destination: us-service", "us-service is outside the EU"),
         ("destination: jp-service", "jp-service is outside the EU"),
         ("callers: {a: {region: FR, allow: []}, b: {region: US, allow: []}}", "a caller is outside the EU"),
