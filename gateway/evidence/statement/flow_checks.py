@@ -16,12 +16,14 @@ from gateway.evidence.statement.probe_messages import UNPLANNED_PROPERTY
 from gateway.evidence.statement.probe_values import ProbeValues
 from gateway.evidence.statement.receivers import Selection
 from gateway.evidence.statement.rules import Rule
-from gateway.model import Category, Facts
+from gateway.model import Category, Facts, Release
 from gateway.pipeline.flows import Flow
 from gateway.policy.item_types import EVENT_TYPE
 
 UNKNOWN_NAME: Final = "kannelle.probe.v1.Nobody"
 """A message type, and a service, that no contract has."""
+
+RELEASED: Final = "released"
 
 NAME_FIELD: Final = "name"
 UNPLANNED_EVENT: Final = "probe.unplanned"
@@ -61,7 +63,7 @@ class ListedRecipientsCheck(msgspec.Struct, frozen=True):
 
 
 class FailClosedCheck(msgspec.Struct, frozen=True):
-    """What isn't a message is refused, at every destination of every flow."""
+    """Nothing of what isn't a message is released, at any destination of any flow."""
 
     rule: Rule
 
@@ -69,18 +71,18 @@ class FailClosedCheck(msgspec.Struct, frozen=True):
         """Yield a result for each flow."""
         for key in held.compiler.flows:
             flow = held.flows.of(key)
-            passed = [what for what, raw in MALFORMED.items() if not _is_refused(flow, raw, held.now_ns)]
+            outcomes = {what: _outcome(flow, raw, held.now_ns) for what, raw in MALFORMED.items()}
+            passed = RELEASED not in outcomes.values()
             tried = f"{', '.join(MALFORMED)}: to {key}"
-            outcome = f"accepted: {', '.join(passed)}" if passed else "refused: MALFORMED"
-            yield CheckResult(self.rule, not passed, tried, outcome, ("flows", key))
+            yield CheckResult(self.rule, passed, tried, ", ".join(dict.fromkeys(outcomes.values())), ("flows", key))
 
 
-def _is_refused(flow: Flow, raw: bytes, now_ns: int) -> bool:
+def _outcome(flow: Flow, raw: bytes, now_ns: int) -> str:
     try:
-        flow.decide(raw, Facts(now_ns))
-    except Refused:
-        return True
-    return False
+        verdicts = flow.decide(raw, Facts(now_ns))
+    except Refused as refusal:
+        return f"refused: {refusal.reason}"
+    return RELEASED if any(isinstance(verdict, Release) for verdict in verdicts) else "withheld"
 
 
 class ArchiveCheck(msgspec.Struct, frozen=True):

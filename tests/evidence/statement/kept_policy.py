@@ -31,7 +31,8 @@ PROTOS: Final = {
     "workspace": "message Membership { string work_email = 1 @WORK_EMAIL; string role = 2 @ORGANISATION;"
     " string workspace_id = 3 @{category: OPERATIONAL, pattern: 'ws_[A-Za-z0-9]{1,32}'}; }",
     "account": f"message Account {{ {_PERSON} string phone = 4 @PHONE; string device = 5 @DEVICE; string seen = 6 @USAGE;"
-    " string company = 7 @ORGANISATION; }",
+    " string company = 7 @ORGANISATION; }"
+    " service AccountService { rpc GetAccount(Account) returns (Account); }",
     "asset": "message BusinessAsset { string uploader_id = 1 @USER_ID; bytes content = 2 @CONTENT; }",
     "project": "message Project { string owner_id = 1 @USER_ID; string title = 2 @CONTENT; }"
     " message WebProject { string owner_id = 1 @USER_ID; string title = 2 @CONTENT; }",
@@ -56,6 +57,7 @@ def _destination(name: str, recipient: str, region: str, purpose: str, allow: st
     )
 
 
+CALLER: Final = "spiffe://kannelle.example/ns/video/sa/editor"
 INDIRECT: Final = "USER_ID, WORK_EMAIL, OPERATIONAL"
 POLICY: Final = (
     f"""\
@@ -85,6 +87,12 @@ flows:
   kannelle.sales.v1.Contact: [crm]
 tracking_plan: {{video.exported: {{properties: {{codec: {{one_of: [h264, hevc]}}, seconds: {{min: 0, max: 86400}}}}}}}}
 otlp: {{attributes: {{user.id: USER_ID, user.email: WORK_EMAIL, service.name: OPERATIONAL, "service.*": OPERATIONAL}}}}
+routes:
+  - authority: accounts.kannelle.svc
+    upstream: dns:///accounts:14006
+    destination: accounts
+    methods: [kannelle.account.v1.AccountService/*]
+    callers: {{"{CALLER}": {{region: FR, allow: [USER_ID, OPERATIONAL]}}}}
 destinations:
 """
     + _destination("activity-log", "log", "FR", "essential.service.security", INDIRECT)
@@ -162,6 +170,26 @@ def another(name: str, like: str, **changes: object) -> Change:
 def flow(key: str, *names: str) -> Change:
     """Lead items of a flow elsewhere."""
     return lambda policy: msgspec.structs.replace(policy, flows={**policy.flows, key: names})
+
+
+def route(**changes: object) -> Change:
+    """Change what the policy says of its one route."""
+
+    def changed(policy: Policy) -> Policy:
+        (one,) = policy.routes
+        return msgspec.structs.replace(policy, routes=(msgspec.structs.replace(one, **changes),))
+
+    return changed
+
+
+def caller(**changes: object) -> Change:
+    """Change what the policy says of the one caller of its one route."""
+
+    def changed(policy: Policy) -> Policy:
+        one = policy.routes[0].callers[CALLER]
+        return route(callers={CALLER: msgspec.structs.replace(one, **changes)})(policy)
+
+    return changed
 
 
 def document(**changes: object) -> Change:

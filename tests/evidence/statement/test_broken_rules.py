@@ -20,11 +20,11 @@ from gateway.errors import BadPolicy, ItemReason, Refused
 from gateway.evidence.statement.promises import PROMISES
 from gateway.evidence.statement.rules import Rule
 from gateway.exporters.otlp.settings import OtlpSettings
-from gateway.model import Category, Detector, Facts, Recipient, Verdict, Withheld
+from gateway.model import Category, Detector, Facts, Recipient, Release, Verdict
 from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import Plan, Properties
 from gateway.policy import compile as compiling
-from gateway.policy import endpoints, load, log_destinations, person_probes, placement, residency
+from gateway.policy import endpoints, load, log_destinations, person_probes, placement, residency, routes
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Otlp, Policy, UserId
 from gateway.policy.placement import Placement
@@ -38,11 +38,13 @@ from tests.evidence.statement.kept_policy import (
     allowed,
     another,
     both,
+    caller,
     check,
     destination,
     document,
     flow,
     kept_file,
+    route,
 )
 
 C = Category
@@ -146,10 +148,16 @@ def accepts_anything(patch: pytest.MonkeyPatch) -> None:
     def changed(self: Flow, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
         try:
             return known(self, raw, facts)
-        except Refused:
-            return (Withheld("nobody", ItemReason.MALFORMED),)
+        except Refused as refusal:
+            if refusal.reason is not ItemReason.MALFORMED:
+                raise
+            return tuple(Release(name, term[0], term[1], raw) for name, term in self.terms)
 
     patch.setattr(Flow, "decide", changed)
+
+
+def plaintext_loads(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(routes, "CHECKS", tuple(one for one in routes.CHECKS if "plaintext" not in one.__name__))
 
 
 def nothing(_patch: pytest.MonkeyPatch) -> None:
@@ -173,7 +181,7 @@ def sends_to(endpoint: str) -> Change:
     return destination("application-log", exporter=OtlpSettings(endpoint=endpoint))
 
 
-BUILT_IN: Final = (no_log_rules, no_endpoint_rules, any_user_id, open_outside, consent_loads)
+BUILT_IN: Final = (no_log_rules, no_endpoint_rules, any_user_id, open_outside, consent_loads, plaintext_loads)
 """Rules of the loader and the compiler that are replaced whole."""
 
 
@@ -184,6 +192,10 @@ class Case(NamedTuple):
     rule: Rule
     change: Change = document()
     replace: Replace = nothing
+    how: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (f"{self.promise}: {self.rule.name}", self.how)))
 
 
 CASES: Final = (
@@ -207,6 +219,7 @@ CASES: Final = (
     Case("us-indirect", Rule.CLOSED_PATTERNS, planned("owner", pattern="[A-Za-z]{1,40}"), open_outside),
     Case("us-indirect", Rule.TIMES, document(), late_times),
     Case("us-recipients", Rule.OUTSIDE_PURPOSES, another("watchers", "analytics", purpose="essential.service.security")),
+    Case("us-recipients", Rule.OUTSIDE_PURPOSES, caller(region="US", allow=frozenset({C.USER_ID})), how="by a caller"),
     Case("us-usage", Rule.TRACKING_PLAN, document(), unplanned_events),
     Case("discussion", Rule.DISCUSSION_ARCHIVE, flow("kannelle.privacy.v1.SupportService/*", "support")),
     Case("identifiers", Rule.IDENTIFIER_FORM, document(user_id=UserId(pattern="[A-Za-z .-]{1,40}")), any_user_id),
@@ -234,6 +247,7 @@ CASES: Final = (
     Case("encrypted", Rule.TLS,
          both(sends_to("http://collector.example:4317"), document(hosts={"FR": frozenset({"collector.example"})})),
          no_endpoint_rules),
+    Case("encrypted", Rule.TLS, route(plaintext=True), plaintext_loads, how="by a route"),
 )  # fmt: skip
 
 
@@ -250,6 +264,7 @@ def _fresh_caches() -> Iterator[None]:
 
 def test_the_policy_that_is_changed_keeps_every_promise() -> None:
     assert check().passed
+    assert [one.callers for one in kept_file().policy.routes]
     assert {one.recipient for one in kept_file().policy.destinations.values()} == set(Recipient)
 
 
@@ -258,7 +273,7 @@ def test_each_promise_has_a_way_to_break_it() -> None:
     assert {case.rule for case in CASES} == set(Rule)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.promise}: {case.rule.name}")
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_broken_rule_fails_the_lines_that_name_it_and_no_other(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     case.replace(monkeypatch)
     table = check(case.change)
@@ -269,7 +284,7 @@ def test_a_broken_rule_fails_the_lines_that_name_it_and_no_other(case: Case, mon
     assert case.promise in failing
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.replace in BUILT_IN], ids=lambda case: case.promise)
+@pytest.mark.parametrize("case", [case for case in CASES if case.replace in BUILT_IN], ids=str)
 def test_with_its_rule_such_a_policy_does_not_load(case: Case) -> None:
     with pytest.raises(BadPolicy):
         check(case.change)
