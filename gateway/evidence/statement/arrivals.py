@@ -106,5 +106,5 @@ def shown(arrivals: Iterable[Arrival]) -> str:
     personal = [one for one in all_of_them if one.category is not Category.OPERATIONAL]
     named = [str(one) for one in sorted(personal, key=lambda one: one.category in INDIRECT)]
     more = len(all_of_them) - min(len(named), MAX_SHOWN)
-    parts = [*named[:MAX_SHOWN], *([f"{more} other values"] if more else [])]
+    parts = [*named[:MAX_SHOWN], *([f"{more} other value{'' if more == 1 else 's'}"] if more else [])]
     return f"arrived: {', '.join(parts)}" if parts else "nothing arrived"

@@ -33,7 +33,7 @@ class ClosedPatternsCheck(msgspec.Struct, frozen=True):
         count = sum(map(len, probe_data().probes.values()))
         for one, item_type in held.items_to(self.selection):
             patterns, failing = self._patterns(held, one, item_type)
-            tried = f"{count} invented names, numbers and addresses against {patterns} patterns of {item_type} at {one.name}"
+            tried = f"{count} invented names, numbers and addresses against the {patterns} open patterns of {item_type} at {one.name}"
             for found in failing:
                 outcome = f"lets a {found.probe.kind} pass: {found.probe.text}"
                 yield CheckResult(self.rule, False, tried, outcome, found.keys)

@@ -13,11 +13,12 @@ from gateway.evidence.statement.probe_values import (
     BIRTH_DATE_SECONDS,
     BUSINESS_ADDRESS,
     FREE_MAIL_ADDRESS,
-    JOINED_NAME,
+    FULL_NAME,
+    JOINED_NAMES,
     TEXTS,
     ProbeValues,
 )
-from gateway.evidence.statement.probing import Outcome
+from gateway.evidence.statement.probing import Outcome, Prober
 from gateway.evidence.statement.receivers import Receiver, Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.model import Category
@@ -67,19 +68,21 @@ class ValueCheck(msgspec.Struct, frozen=True):
 
 
 class EchoCheck(msgspec.Struct, frozen=True):
-    """The name and the address of an item's person, in a value that looks like any other, don't arrive."""
+    """The name of an item's person, in a value that looks like any other, doesn't arrive."""
 
     rule: Rule
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
         """Yield a result for each receiver and each type that leads there."""
-        prober = held.prober
-        values = ProbeValues(prober.user_id, {**TEXTS, Category.OPERATIONAL: JOINED_NAME})
         for one, item_type in held.items_to(self.selection):
-            tried = f"{item_type} to {one.name}, its person's name as {JOINED_NAME} in every operational text"
-            outcomes = [*prober.send(one, item_type, values)]
+            outcomes = [outcome for name in JOINED_NAMES for outcome in _sent(held.prober, one, item_type, name)]
+            tried = f"{item_type} to {one.name}, {' or '.join(JOINED_NAMES)} of {FULL_NAME} in every operational text"
             yield _result(self.rule, one, tried, outcomes, _is_echo)
+
+
+def _sent(prober: Prober, one: Receiver, item_type: str, name: str) -> Iterator[Outcome]:
+    yield from prober.send(one, item_type, ProbeValues(prober.user_id, {**TEXTS, Category.OPERATIONAL: name}))
 
 
 class TimesCheck(msgspec.Struct, frozen=True):
@@ -156,7 +159,7 @@ class _Holds(msgspec.Struct, frozen=True):
 
 
 def _is_echo(value: Arrival) -> bool:
-    return value.category is not Category.WORK_EMAIL and JOINED_NAME in value.text
+    return value.category is not Category.WORK_EMAIL and any(name in value.text for name in JOINED_NAMES)
 
 
 def _result(

@@ -36,8 +36,8 @@ BYTES_OF_IDS: Final[Mapping[str, int]] = {"trace_id": 16, "span_id": 8, "parent_
 MAX_VARIANTS: Final = 12
 """Messages of one type at most: one for each member of its largest oneof, and for each event of the tracking plan."""
 
-MAX_LEVELS: Final = 12
-"""Messages within each other at most."""
+MAX_MESSAGES: Final = 2_000
+"""Messages within one probe at most: types that lead to each other in many ways would have no end."""
 
 _VALUES: Final = frozenset({ANY_VALUE, PROPERTY_VALUE})
 
@@ -90,6 +90,7 @@ class _MessageBuilder:
         self._values = values
         self._seconds = now_ns // 10**9 if values.seconds is None else values.seconds
         self._variant = variant
+        self._messages = 0
         self._event = event
 
     def message(self, type: Descriptor, above: tuple[str, ...]) -> Message:
@@ -108,10 +109,17 @@ class _MessageBuilder:
             self._fill_map(message, field, privacy, above)
         elif held.full_name == KEY_VALUE:
             self._fill_attributes(message, field)
-        elif held.full_name in {FIELD_MASK, ANY} or above.count(held.full_name) > 1 or len(above) > MAX_LEVELS:
-            return
-        else:
+        elif self._is_entered(held, above):
             self._put(message, field, self._part(held, privacy, above))
+
+    def _is_entered(self, held: Descriptor, above: tuple[str, ...]) -> bool:
+        """Whether a message of a type is made: one within itself is, once; what has a rule of its own isn't."""
+        self._messages += 1
+        return (
+            held.full_name not in {FIELD_MASK, ANY}
+            and above.count(held.full_name) <= 1
+            and self._messages <= MAX_MESSAGES
+        )
 
     def _part(self, held: Descriptor, privacy: FieldPrivacy, above: tuple[str, ...]) -> Message:
         """A message within another: a value of its own, or one whose fields are filled."""
@@ -170,14 +178,18 @@ class _MessageBuilder:
             self._fill_properties(message, field)
             return
         key_field, value_field = map_entry(field)
-        key = self._scalar(key_field, FieldPrivacy(privacy.map_key))
-        value = (
-            self._scalar(value_field, privacy)
-            if value_field.message_type is None
-            else self._part(value_field.message_type, privacy, above)
-        )
+        key, value = self._scalar(key_field, FieldPrivacy(privacy.map_key)), self._entry(value_field, privacy, above)
         if key is not None and value is not None:
             _put_entry(message, field, key, value)
+
+    def _entry(
+        self, field: FieldDescriptor, privacy: FieldPrivacy, above: tuple[str, ...]
+    ) -> str | bytes | float | Message | None:
+        """A map's value; None leaves the map empty."""
+        held = field.message_type
+        if held is None:
+            return self._scalar(field, privacy)
+        return self._part(held, privacy, above) if self._is_entered(held, above) else None
 
     def _fill_properties(self, message: Message, field: FieldDescriptor) -> None:
         planned = self._labels.policy.tracking_plan.get(self._event)

@@ -13,7 +13,9 @@ from gateway.model import Category, FieldPrivacy
 from gateway.policy.review.pattern_samples import samples
 
 FULL_NAME: Final = "Zénaïde Quimperlé"
-JOINED_NAME: Final = "zenaide-quimperle"
+JOINED_NAMES: Final = ("zenaide-quimperle", "QuimperleZenaide", "render.zenaide.7")
+"""A name, or a word of it, as a token has it."""
+
 BUSINESS_ADDRESS: Final = "zenaide.quimperle@kannelle-probe.example"
 FREE_MAIL_ADDRESS: Final = "zenaide.quimperle@gmail.com"
 PHONE_NUMBER: Final = "+33 6 39 98 12 34"

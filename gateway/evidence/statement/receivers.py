@@ -17,8 +17,9 @@ LOG_TYPES: Final = (
     "opentelemetry.proto.",
     "kannelle.privacy.v1.AccessEntry",
     "kannelle.privacy.v1.ActivityEntry",
-    "kannelle.privacy.v1.RecordActivit",
-    "kannelle.privacy.v1.StreamActivities",
+    "kannelle.privacy.v1.RecordActivitiesRequest",
+    "kannelle.privacy.v1.RecordActivityRequest",
+    "kannelle.privacy.v1.StreamActivitiesRequest",
 )
 """How the names of types begin that make a log of any destination: telemetry, activities, calls."""
 
