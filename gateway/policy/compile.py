@@ -25,7 +25,7 @@ from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems
 from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE, log_types
 from gateway.policy.load import PolicyFile
-from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, LOG_REGIONS, terms_of_log
+from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, LOG_REGIONS, holds_logs, terms_of_log
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.open_patterns import OpenPattern, open_patterns
 from gateway.policy.otlp import slots
@@ -83,6 +83,7 @@ class Compiler:
         self._plans: dict[tuple[str, RecipientTerms, RecipientTerms], Plan] = {}
         self._closed: set[tuple[str, RecipientTerms, RecipientTerms]] = set()
         self._projectors: dict[RecipientTerms, Projector] = {}
+        self._subjects: dict[str, SubjectPlan] = {}
 
     @cached_property
     def flows(self) -> Mapping[str, tuple[str, ...]]:
@@ -250,13 +251,15 @@ class Compiler:
 
     def subject(self, type: str) -> SubjectPlan:
         """Where the subject of a message type stands. Raises KeyError, BadContract."""
-        personal, business = self._mail_domains
-        return msgspec.structs.replace(
-            subject_plan(self.contract, self.classifications, type),
-            personal=personal,
-            business=business,
-            workspace_attribute=workspace_attribute(self.contract, type, self.policy.otlp.workspace),
-        )
+        if type not in self._subjects:
+            personal, business = self._mail_domains
+            self._subjects[type] = msgspec.structs.replace(
+                subject_plan(self.contract, self.classifications, type),
+                personal=personal,
+                business=business,
+                workspace_attribute=workspace_attribute(self.contract, type, self.policy.otlp.workspace),
+            )
+        return self._subjects[type]
 
     @cached_property
     def _mail_domains(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -315,15 +318,13 @@ class Compiler:
     def _make_projector(self, terms: RecipientTerms) -> Projector:
         event = self.contract.message(EVENT_TYPE).fields_by_name
         tracked = {event["properties"].full_name: property_rules(self.policy, event["name"].number, terms)}
+        # What is a log's is judged as one, and in an `Any` goes to logs alone: nobody else needs rules for its slots.
+        telemetry = slots.field_rules(self.policy, terms) if holds_logs(terms) else {}
         return Projector(
             self.contract,
             {**unclaimed_classifications(self.claims), **self.classifications, **slots.CLASSIFICATIONS},
             terms,
-            {
-                **slots.field_rules(self.policy, terms),
-                **tracked,
-                **dict.fromkeys(self.unreadable_fields, FieldReason.UNCLASSIFIED),
-            },
+            {**telemetry, **tracked, **dict.fromkeys(self.unreadable_fields, FieldReason.UNCLASSIFIED)},
             slots.REQUIRED,
         )
 
