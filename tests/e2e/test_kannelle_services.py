@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -15,9 +16,10 @@ from google.protobuf.message import Message
 from gateway.contracts.contract import Contract
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load
-from gateway.policy.load import default_path
 from gateway.tls import Material
+from tests.support.channels import TIMEOUT_SECONDS, status_of
 from tests.support.gateway_process import GatewayProcess
+from tests.support.kannelle_policy import KANNELLE_POLICY
 from tests.support.proxied_calls import CallResult, invoke, proxy_channel
 from tests.support.proxy_certificates import CA, OTHER_CA, certificate_for, dns, uri
 from tests.support.recording_upstream import RecordingUpstream, answer_with
@@ -27,7 +29,7 @@ WEB: Final = "spiffe://kannelle.io/ns/web/sa/app"
 STUDIO: Final = "spiffe://kannelle.io/ns/video/sa/studio"
 
 AUTHORITIES: Final = tuple(
-    dict.fromkeys(re.findall(r"authority: (\S+)", default_path().read_text(encoding="utf-8"))),
+    dict.fromkeys(re.findall(r"authority: (\S+)", KANNELLE_POLICY)),
 )
 
 Fields = Mapping[str, object]
@@ -120,8 +122,7 @@ def message(method: str, fields: Fields, *, answer: bool = False) -> Message:
 
 def policy(outbound: str, inbound: int) -> str:
     """The default policy, whose calls go to a gateway on this machine, and from there to one service."""
-    text = default_path().read_text(encoding="utf-8").replace("127.0.0.1:50051", f"127.0.0.1:{inbound}")
-    text = re.sub(r"(?m)^approvals: ", f"approvals: {default_path().parent}/", text)
+    text = KANNELLE_POLICY.replace("127.0.0.1:50051", f"127.0.0.1:{inbound}")
     return re.sub(r"dns:///[a-z-]+\.kannelle\.svc:14006", f"dns:///{outbound}", text)
 
 
@@ -209,3 +210,15 @@ def test_only_the_right_certificate_reaches_a_service(
     with upstream.scripted(answer_with(b"")) as seen:
         told = call(callee.listener_address("inbound"), MEMBERSHIP, b"", held)
     assert (told.code, len(seen)) == (code, int(code is grpc.StatusCode.OK))
+
+
+def test_a_gateway_starts_before_those_that_it_will_call(tmp_path: Path) -> None:
+    text = policy("nowhere.invalid:14006", 1)
+    with run_service_gateway(tmp_path, text, STUDIO, "outbound", ["studio.kannelle.svc"]) as process:
+        authority, _, method = MEMBERSHIP.partition(" ")
+        with proxy_channel(process.listener_address("outbound"), f"{authority}.kannelle.svc") as channel:
+            ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{method}")
+            with pytest.raises(grpc.RpcError) as caught:
+                ask(b"", timeout=TIMEOUT_SECONDS)
+    told = status_of(caught.value)
+    assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "UPSTREAM_UNRESOLVED")
