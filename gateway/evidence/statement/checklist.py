@@ -33,7 +33,7 @@ from gateway.evidence.statement.probe_checks import (
     WithheldCheck,
 )
 from gateway.evidence.statement.probe_values import FREE_MAIL_ADDRESS, FULL_NAME, PHONE_NUMBER, SENTENCE
-from gateway.evidence.statement.receivers import Selection
+from gateway.evidence.statement.recipients import Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.model import Category
 from gateway.policy.vocabulary import LegalBasis

@@ -14,7 +14,7 @@ from gateway.evidence.statement.in_force import InForce
 from gateway.evidence.statement.probe_labels import NEVER_KEYS
 from gateway.evidence.statement.probe_messages import UNPLANNED_PROPERTY
 from gateway.evidence.statement.probe_values import ProbeValues
-from gateway.evidence.statement.receivers import Selection
+from gateway.evidence.statement.recipients import Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.model import Category, Facts, Release
 from gateway.pipeline.flows import Flow
@@ -93,8 +93,8 @@ class ArchiveCheck(msgspec.Struct, frozen=True):
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
         """Yield a result for each such flow."""
-        tools = {one.name: one for one in self.selection.of(held.receivers)}
-        inside = {one.name for one in held.receivers if not one.is_outside_eu and Category.FREE_TEXT in one.allow}
+        tools = {one.name: one for one in self.selection.of(held.recipients)}
+        inside = {one.name for one in held.recipients if not one.is_outside_eu and Category.FREE_TEXT in one.allow}
         for key, names in held.compiler.flows.items():
             for name in tools.keys() & {*names}:
                 archives = [other for other in names if other in inside]
@@ -110,9 +110,9 @@ class TrackingPlanCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield results for each receiver of events."""
+        """Yield results for each recipient of events."""
         prober = held.prober
-        for one in self.selection.of(held.receivers):
+        for one in self.selection.of(held.recipients):
             if EVENT_TYPE not in one.types:
                 continue
             message = held.compiler.contract.message_class(EVENT_TYPE)()
@@ -142,7 +142,7 @@ class NeverCollectedCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver and each type that leads there."""
+        """Yield a result for each recipient and each type that leads there."""
         prober = held.prober
         for one, item_type in held.items_to(self.selection):
             sent = prober.arrivals(one, item_type)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from gateway.evidence.statement.probing import Prober
-from gateway.evidence.statement.receivers import Receiver, Selection
+from gateway.evidence.statement.recipients import NamedRecipient, Selection
 from gateway.model import MAX_ITEM_BYTES, Recipient
 from gateway.pipeline.flows import Flow, Flows
 from gateway.policy.compile import Compiler
@@ -26,7 +26,7 @@ class InForce:
         self.prober = Prober(compiler, self.flow, now_ns)
 
     @cached_property
-    def receivers(self) -> tuple[Receiver, ...]:
+    def recipients(self) -> tuple[NamedRecipient, ...]:
         """All destinations, then all callers of routes."""
         types = self._types_by_destination
         destinations = (
@@ -34,16 +34,16 @@ class InForce:
         )
         return (*destinations, *self._callers())
 
-    def items_to(self, selection: Selection) -> Iterator[tuple[Receiver, str]]:
-        """Yield each receiver of a selection with each type of items that leads there."""
-        for one in selection.of(self.receivers):
+    def items_to(self, selection: Selection) -> Iterator[tuple[NamedRecipient, str]]:
+        """Yield each recipient of a selection with each type of items that leads there."""
+        for one in selection.of(self.recipients):
             yield from ((one, item_type) for item_type in one.types)
 
-    def flow(self, receiver: Receiver, type: str) -> Flow:
-        """The way of items of a type to a receiver. Raises as `Flows.only`."""
-        if receiver.caller_terms is None:
-            return self.flows.only(type, receiver.name)
-        return self.flows.at(type, receiver.caller_terms, MAX_ITEM_BYTES)
+    def flow(self, recipient: NamedRecipient, type: str) -> Flow:
+        """The way of items of a type to a recipient. Raises as `Flows.only`."""
+        if recipient.caller_terms is None:
+            return self.flows.only(type, recipient.name)
+        return self.flows.at(type, recipient.caller_terms, MAX_ITEM_BYTES)
 
     @cached_property
     def _types_by_destination(self) -> dict[str, dict[str, None]]:
@@ -54,13 +54,13 @@ class InForce:
             found.setdefault(self.policy.routes[index].destination, {})[method.request] = None
         return found
 
-    def _callers(self) -> Iterator[Receiver]:
+    def _callers(self) -> Iterator[NamedRecipient]:
         answers: dict[int, dict[str, None]] = {}
         for index, method in self.compiler.method_table.route_methods():
             answers.setdefault(index, {})[method.response] = None
         for index, route in enumerate(self.policy.routes):
             for name, caller in route.callers.items():
-                yield Receiver(
+                yield NamedRecipient(
                     name,
                     ("routes", index, "callers", name),
                     Recipient.SERVICE,
@@ -72,8 +72,8 @@ class InForce:
                 )
 
 
-def _destination(name: str, given: Destination, types: tuple[str, ...]) -> Receiver:
-    return Receiver(
+def _destination(name: str, given: Destination, types: tuple[str, ...]) -> NamedRecipient:
+    return NamedRecipient(
         name,
         ("destinations", name),
         given.recipient,

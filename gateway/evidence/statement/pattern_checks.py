@@ -11,7 +11,7 @@ from gateway.evidence.statement.checks import CheckResult
 from gateway.evidence.statement.in_force import InForce
 from gateway.evidence.statement.probe_values import ProbeValues
 from gateway.evidence.statement.probing import Prober
-from gateway.evidence.statement.receivers import Receiver, Selection
+from gateway.evidence.statement.recipients import NamedRecipient, Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.model import Category
 from gateway.patterns import literal_prefix
@@ -29,7 +29,7 @@ class ClosedPatternsCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver and each type that leads there, and one for each pattern that fails."""
+        """Yield a result for each recipient and each type that leads there, and one for each pattern that fails."""
         count = sum(map(len, probe_data().probes.values()))
         for one, item_type in held.items_to(self.selection):
             patterns, failing = self._patterns(held, one, item_type)
@@ -41,7 +41,7 @@ class ClosedPatternsCheck(msgspec.Struct, frozen=True):
                 yield CheckResult(self.rule, True, tried, "none passes", one.keys)
 
     @staticmethod
-    def _patterns(held: InForce, one: Receiver, type: str) -> tuple[int, list[OpenPattern]]:
+    def _patterns(held: InForce, one: NamedRecipient, type: str) -> tuple[int, list[OpenPattern]]:
         terms = one.caller_terms or held.compiler.terms(one.name)
         rules = [found for found in pattern_rules(held.compiler.plan_for(type, terms))
                  if found.rule.pattern not in held.policy.identifiers]  # fmt: skip
@@ -71,10 +71,10 @@ class UserIdCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver."""
+        """Yield a result for each recipient."""
         prober = held.prober
         names = [form for name in probe_data().probes["name"][:MAX_NAMES_SENT] for form in forms(name)]
-        for one in self.selection.of(held.receivers):
+        for one in self.selection.of(held.recipients):
             for item_type in one.types[:1]:
                 passing = [name for name in names if _arrives(prober, one, item_type, name)]
                 tried = f"{len(names)} names as user IDs of {item_type} to {one.name}"
@@ -82,6 +82,6 @@ class UserIdCheck(msgspec.Struct, frozen=True):
                 yield CheckResult(self.rule, not passing, tried, outcome, ("user_id", "pattern"))
 
 
-def _arrives(prober: Prober, one: Receiver, type: str, name: str) -> bool:
+def _arrives(prober: Prober, one: NamedRecipient, type: str, name: str) -> bool:
     values = ProbeValues(name, only=(Category.USER_ID,))
     return any(name == value.text for sent in prober.send(one, type, values) for value in sent.arrivals)

@@ -1,4 +1,4 @@
-"""Checks of what the policy says of receivers: their region, categories, purpose, basis, retention and hosts."""
+"""Checks of what the policy says of recipients: their region, categories, purpose, basis, retention and hosts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.evidence.statement.checks import CheckResult
 from gateway.evidence.statement.in_force import InForce
-from gateway.evidence.statement.receivers import Receiver, Selection
+from gateway.evidence.statement.recipients import NamedRecipient, Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.exporters.settings import EndpointSettings
 from gateway.model import Category
@@ -21,7 +21,7 @@ from gateway.yamlfile.durations import format_seconds
 
 
 class RegionCheck(msgspec.Struct, frozen=True):
-    """Receivers are in one of some regions, those that receive one of some categories, if any are given."""
+    """Recipients are in one of some regions, those that receive one of some categories, if any are given."""
 
     rule: Rule
     selection: Selection
@@ -29,8 +29,8 @@ class RegionCheck(msgspec.Struct, frozen=True):
     categories: frozenset[Category] = frozenset()
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver."""
-        for one in self.selection.of(held.receivers):
+        """Yield a result for each recipient."""
+        for one in self.selection.of(held.recipients):
             if self.categories and self.categories.isdisjoint(one.allow):
                 continue
             passed, expected = one.region in self.regions, " or ".join(sorted(self.regions))
@@ -39,15 +39,15 @@ class RegionCheck(msgspec.Struct, frozen=True):
 
 
 class CategoryCheck(msgspec.Struct, frozen=True):
-    """Receivers are allowed no more than some categories."""
+    """Recipients are allowed no more than some categories."""
 
     rule: Rule
     selection: Selection
     categories: frozenset[Category]
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver."""
-        for one in self.selection.of(held.receivers):
+        """Yield a result for each recipient."""
+        for one in self.selection.of(held.recipients):
             more = sorted(one.allow - self.categories)
             tried = f"{one.name} is allowed no more than {_names(self.categories)}"
             outcome = f"it is allowed {_names(frozenset(more))}" if more else "it is allowed no more"
@@ -56,15 +56,15 @@ class CategoryCheck(msgspec.Struct, frozen=True):
 
 
 class ProhibitedCheck(msgspec.Struct, frozen=True):
-    """Receivers are not allowed some categories."""
+    """Recipients are not allowed some categories."""
 
     rule: Rule
     selection: Selection
     categories: frozenset[Category]
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for all receivers together, or one for each that fails."""
-        failing = [one for one in self.selection.of(held.receivers) if self.categories & one.allow]
+        """Yield a result for all recipients together, or one for each that fails."""
+        failing = [one for one in self.selection.of(held.recipients) if self.categories & one.allow]
         tried = f"{self.selection.wording}: none is allowed {_names(self.categories)}"
         for one in failing:
             first = min(self.categories & one.allow)
@@ -74,7 +74,7 @@ class ProhibitedCheck(msgspec.Struct, frozen=True):
 
 
 class PurposeCheck(msgspec.Struct, frozen=True):
-    """Receivers have one of some purposes or one below, those that receive one of some categories, if any are given.
+    """Recipients have one of some purposes or one below, those that receive one of some categories, if any are given.
 
     `wording` says what such purposes are for.
     """
@@ -86,8 +86,8 @@ class PurposeCheck(msgspec.Struct, frozen=True):
     categories: frozenset[Category] = frozenset()
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver."""
-        for one in self.selection.of(held.receivers):
+        """Yield a result for each recipient."""
+        for one in self.selection.of(held.recipients):
             if self.categories and self.categories.isdisjoint(one.allow):
                 continue
             passed, tried = one.has_purpose(self.purposes), f"{one.name} is for {self.wording}"
@@ -95,7 +95,7 @@ class PurposeCheck(msgspec.Struct, frozen=True):
 
 
 class BasisCheck(msgspec.Struct, frozen=True):
-    """Receivers rest on one of some legal bases, as `wording` names them."""
+    """Recipients rest on one of some legal bases, as `wording` names them."""
 
     rule: Rule
     selection: Selection
@@ -103,8 +103,8 @@ class BasisCheck(msgspec.Struct, frozen=True):
     wording: str
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver that has a basis of its own."""
-        for one in self.selection.of(held.receivers):
+        """Yield a result for each recipient that has a basis of its own."""
+        for one in self.selection.of(held.recipients):
             if one.legal_basis is not None:
                 passed, tried = one.legal_basis in self.bases, f"{one.name} rests on {self.wording}"
                 outcome = f"it rests on {one.legal_basis}"
@@ -112,7 +112,7 @@ class BasisCheck(msgspec.Struct, frozen=True):
 
 
 class RetentionCheck(msgspec.Struct, frozen=True):
-    """Receivers keep what they received no longer than a time, and those with some purposes or bases than another."""
+    """Recipients keep what they received no longer than a time, and those with some purposes or bases than another."""
 
     rule: Rule
     selection: Selection
@@ -121,8 +121,8 @@ class RetentionCheck(msgspec.Struct, frozen=True):
     purposes_by_law: tuple[str, ...]
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver that has a retention of its own."""
-        for one in self.selection.of(held.receivers):
+        """Yield a result for each recipient that has a retention of its own."""
+        for one in self.selection.of(held.recipients):
             if one.retention is not None:
                 longest = self.longest_by_law if self._is_by_law(one) else self.longest
                 passed = timedelta(0) < one.retention <= longest
@@ -132,7 +132,7 @@ class RetentionCheck(msgspec.Struct, frozen=True):
                 )
                 yield CheckResult(self.rule, passed, tried, outcome, (*one.keys, "retention"))
 
-    def _is_by_law(self, one: Receiver) -> bool:
+    def _is_by_law(self, one: NamedRecipient) -> bool:
         return one.legal_basis is LegalBasis.LEGAL_OBLIGATION or one.has_purpose(self.purposes_by_law)
 
 

@@ -1,4 +1,4 @@
-"""Checks by probe messages: what of values that are planted in every field arrives at a receiver."""
+"""Checks by probe messages: what of values that are planted in every field arrives at a recipient."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from gateway.evidence.statement.probe_values import (
     ProbeValues,
 )
 from gateway.evidence.statement.probing import Outcome, Prober
-from gateway.evidence.statement.receivers import Receiver, Selection
+from gateway.evidence.statement.recipients import NamedRecipient, Selection
 from gateway.evidence.statement.rules import Rule
-from gateway.model import Category
+from gateway.model import Category, Recipient
 
 
 class ArrivalCheck(msgspec.Struct, frozen=True):
     """Of messages with something in every field, no more arrives than values of some categories.
 
-    Without `categories`: than those that the policy allows the receiver.
+    Without `categories`: than those that the policy allows the recipient.
     """
 
     rule: Rule
@@ -35,9 +35,9 @@ class ArrivalCheck(msgspec.Struct, frozen=True):
     categories: frozenset[Category] | None = None
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver and each type that leads there."""
+        """Yield a result for each recipient and each type that leads there."""
         prober = held.prober
-        for one in self.selection.of(held.receivers):
+        for one in self.selection.of(held.recipients):
             allowed = one.allow if self.categories is None else self.categories
             for item_type in one.types:
                 tried = f"{item_type} to {one.name}, a value in every field"
@@ -57,9 +57,9 @@ class ValueCheck(msgspec.Struct, frozen=True):
     into: frozenset[Category]
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver and each text."""
+        """Yield a result for each recipient and each text."""
         prober = held.prober
-        for one in self.selection.of(held.receivers):
+        for one in self.selection.of(held.recipients):
             for what, text in self.written.items():
                 values = ProbeValues(prober.user_id, dict.fromkeys(self.into, text))
                 outcomes = [outcome for item_type in one.types for outcome in prober.send(one, item_type, values)]
@@ -74,14 +74,14 @@ class EchoCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver and each type that leads there."""
+        """Yield a result for each recipient and each type that leads there."""
         for one, item_type in held.items_to(self.selection):
             outcomes = [outcome for name in JOINED_NAMES for outcome in _sent(held.prober, one, item_type, name)]
             tried = f"{item_type} to {one.name}, {' or '.join(JOINED_NAMES)} of {FULL_NAME} in every operational text"
             yield _result(self.rule, one, tried, outcomes, _is_echo)
 
 
-def _sent(prober: Prober, one: Receiver, item_type: str, name: str) -> Iterator[Outcome]:
+def _sent(prober: Prober, one: NamedRecipient, item_type: str, name: str) -> Iterator[Outcome]:
     yield from prober.send(one, item_type, ProbeValues(prober.user_id, {**TEXTS, Category.OPERATIONAL: name}))
 
 
@@ -92,7 +92,7 @@ class TimesCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver and each type that leads there."""
+        """Yield a result for each recipient and each type that leads there."""
         prober = held.prober
         values = ProbeValues(prober.user_id, seconds=BIRTH_DATE_SECONDS)
         for one, item_type in held.items_to(self.selection):
@@ -108,7 +108,7 @@ class PersonalAccountCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver that is fed with business addresses, and each such type."""
+        """Yield a result for each recipient that is fed with business addresses, and each such type."""
         prober = held.prober
         values = ProbeValues(prober.user_id, {**TEXTS, Category.WORK_EMAIL: FREE_MAIL_ADDRESS})
         for one, item_type in held.items_to(self.selection):
@@ -116,10 +116,10 @@ class PersonalAccountCheck(msgspec.Struct, frozen=True):
                    for value in sent.arrivals):  # fmt: skip
                 yield self._result(one, item_type, [*prober.send(one, item_type, values)])
 
-    def _result(self, one: Receiver, type: str, outcomes: Sequence[Outcome]) -> CheckResult:
+    def _result(self, one: NamedRecipient, type: str, outcomes: Sequence[Outcome]) -> CheckResult:
         tried = f"{type} to {one.name}, the business address being {FREE_MAIL_ADDRESS}"
         result = _result(self.rule, one, tried, outcomes, lambda value: FREE_MAIL_ADDRESS in value.text)
-        if one.recipient == "vendor" and any(outcome.released for outcome in outcomes):
+        if one.kind is Recipient.VENDOR and any(outcome.released for outcome in outcomes):
             return msgspec.structs.replace(result, passed=False, outcome=f"not withheld; {result.outcome}")
         return result
 
@@ -131,7 +131,7 @@ class WithheldCheck(msgspec.Struct, frozen=True):
     selection: Selection
 
     def run(self, held: InForce) -> Iterator[CheckResult]:
-        """Yield a result for each receiver and each of these types that leads there."""
+        """Yield a result for each recipient and each of these types that leads there."""
         prober = held.prober
         for one, item_type in held.items_to(self.selection):
             if item_type.startswith(self.selection.types):
@@ -163,7 +163,7 @@ def _is_echo(value: Arrival) -> bool:
 
 
 def _result(
-    rule: Rule, one: Receiver, tried: str, outcomes: Sequence[Outcome], is_wrong: Callable[[Arrival], bool]
+    rule: Rule, one: NamedRecipient, tried: str, outcomes: Sequence[Outcome], is_wrong: Callable[[Arrival], bool]
 ) -> CheckResult:
     """Whether nothing wrong arrived; what is wrong is shown first."""
     arrivals = [value for outcome in outcomes for value in outcome.arrivals]

@@ -12,7 +12,7 @@ from gateway.evidence.statement.arrivals import Arrival, Arrivals, shown
 from gateway.evidence.statement.probe_labels import Labels
 from gateway.evidence.statement.probe_messages import ProbeMessages
 from gateway.evidence.statement.probe_values import ProbeValues, harmless_sample
-from gateway.evidence.statement.receivers import Receiver
+from gateway.evidence.statement.recipients import NamedRecipient
 from gateway.model import Release
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flow
@@ -33,10 +33,10 @@ class Outcome(msgspec.Struct, frozen=True):
 class Prober:
     """Sends probes through the pipeline, under one policy and its contracts, without a directory.
 
-    `flow_of` finds the way of items of a type to a receiver. Each probe is sent once.
+    `flow_of` finds the way of items of a type to a recipient. Each probe is sent once.
     """
 
-    def __init__(self, compiler: Compiler, flow_of: Callable[[Receiver, str], Flow], now_ns: int) -> None:
+    def __init__(self, compiler: Compiler, flow_of: Callable[[NamedRecipient, str], Flow], now_ns: int) -> None:
         self._contract = compiler.contract
         self._flow_of = flow_of
         self._now_ns = now_ns
@@ -49,22 +49,22 @@ class Prober:
         """A value of its own category in every field."""
         self._sent: dict[tuple[Keys, str], tuple[Outcome, ...]] = {}
 
-    def arrivals(self, receiver: Receiver, type: str) -> tuple[Outcome, ...]:
+    def arrivals(self, recipient: NamedRecipient, type: str) -> tuple[Outcome, ...]:
         """What becomes of messages of a type with `values`."""
-        key = (receiver.keys, type)
+        key = (recipient.keys, type)
         if key not in self._sent:
-            self._sent[key] = tuple(self.send(receiver, type, self.values))
+            self._sent[key] = tuple(self.send(recipient, type, self.values))
         return self._sent[key]
 
-    def send(self, receiver: Receiver, type: str, values: ProbeValues) -> Iterator[Outcome]:
+    def send(self, recipient: NamedRecipient, type: str, values: ProbeValues) -> Iterator[Outcome]:
         """Yield what becomes of messages of a type that together have something in each of their fields."""
         for message in self._messages.of_type(type, values):
-            yield self.decide(receiver, type, message.SerializePartialToString())
+            yield self.decide(recipient, type, message.SerializePartialToString())
 
-    def decide(self, receiver: Receiver, type: str, raw: bytes) -> Outcome:
+    def decide(self, recipient: NamedRecipient, type: str, raw: bytes) -> Outcome:
         """What becomes of one item."""
         try:
-            _, verdicts = self._decider.decide_inline(self._flow_of(receiver, type), raw, self._now_ns)
+            _, verdicts = self._decider.decide_inline(self._flow_of(recipient, type), raw, self._now_ns)
         except Refused as refusal:
             return Outcome(f"refused: {refusal.reason}")
         if verdicts is None or not isinstance(verdicts[0], Release):

@@ -48,5 +48,5 @@ class Rule(StrEnum):
     COOKIE_PURPOSES = "Cookies are received for settings, sign-in, analysis, advertising and fraud prevention, no more."
     ADVERTISING_CHOICE = "Advertising rests on consent."
     RETENTION = "What a recipient keeps has an end: ten years for payment and the law, five for all else."
-    FAIL_CLOSED = "What can't be read is refused, not passed on."
+    FAIL_CLOSED = "What can't be read is not passed on."
     TLS = "What leaves this machine is encrypted."

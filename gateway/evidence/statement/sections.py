@@ -10,14 +10,10 @@ import msgspec
 from gateway.evidence.statement.listed import ListedForm
 from gateway.evidence.statement.table import CheckedRule, Line, Statement
 
-MAX_EXAMPLES: Final = 2
-"""Checks of one rule that are shown where all have passed; the JSON has all."""
-
-NOTHING_TRIED: Final = "nobody of this kind is in the policy"
-
-
 MAX_PATTERN_CHARS: Final = 80
 """Characters of a pattern without a name that are shown; the JSON has all."""
+
+NOTHING_TRIED: Final = "nobody of this kind is in the policy"
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -35,12 +31,10 @@ def sections(statement: Statement) -> Iterator[Section]:
     if failing:
         text = "Each line is a check that did not pass, and where the policy says what it is about."
         yield Section("What failed", text, ("promise", "rule", "tried", "what came out", "where"), failing)
-    text = "Each promise of the statement, the rules that keep it, and whether they do."
-    yield Section("Promises", text, ("promise", "result", "kept by"), tuple(map(_promise, statement.promises)))
-    text = "What was tried to see whether each rule holds, and what came out. All values are invented."
-    rules = {rule.rule: rule for line in statement.promises for rule in line.rules}
-    rows = tuple(row for rule in rules.values() for row in _examples(rule))
-    yield Section("Rules", text, ("rule", "checks", "tried, for instance", "what came out"), rows)
+    text = "Each promise of the statement, the rules that keep it, and what was tried to see whether they do, for instance."
+    head = ("promise", "result", "rule", "checks", "tried", "what came out")
+    rows = tuple(row for line in statement.promises for row in _promise(line))
+    yield Section("Promises", f"{text} All values are invented.", head, rows)
     text = "What passes for its form: no name is tried on these patterns, or some detector doesn't look into the value."
     forms = tuple((one.key, one.what, _form(one), ", ".join(one.without) or "-") for one in statement.listed)
     yield Section("Identifiers and exemptions", text, ("key", "what passes", "pattern", "not looked for"), forms)
@@ -55,9 +49,13 @@ def summary(statement: Statement) -> str:
     return f"{kept} of {len(statement.promises)} promises are kept, as checked against {statement.policy}."
 
 
-def _promise(line: Line) -> tuple[str, ...]:
-    kept_by = "; ".join(f"{rule.rule}: {rule.text}" for rule in line.rules)
-    return line.sentence, "kept" if line.passed else "NOT KEPT", kept_by or "no rule"
+def _promise(line: Line) -> Iterator[tuple[str, ...]]:
+    """A row for each rule of a promise."""
+    stated = (line.sentence, "kept" if line.passed else "NOT KEPT")
+    if not line.rules:
+        yield (*stated, "none", "", "", "")
+    for index, rule in enumerate(line.rules):
+        yield (*(("", "") if index else stated), rule.text, *_example(rule))
 
 
 def _failing(statement: Statement) -> Iterator[tuple[str, ...]]:
@@ -76,11 +74,10 @@ def _form(one: ListedForm) -> str:
     return f"shape {one.shape}" if one.shape else short
 
 
-def _examples(rule: CheckedRule) -> Iterator[tuple[str, ...]]:
-    failing = rule.failing
-    told = f"{len(failing)} of {len(rule.checks)} failed" if failing else f"{len(rule.checks)} passed"
-    shown = failing or rule.checks[:1] + rule.checks[-1:] if len(rule.checks) > 1 else rule.checks
+def _example(rule: CheckedRule) -> tuple[str, str, str]:
+    """How many checks passed, and one of them: the first that failed, or else the last."""
     if not rule.checks:
-        yield rule.rule, "none needed" if rule.passed else "none", NOTHING_TRIED if rule.passed else "nothing", ""
-    for index, one in enumerate(shown[:MAX_EXAMPLES]):
-        yield ("", "", one.tried, one.outcome) if index else (rule.rule, told, one.tried, one.outcome)
+        return ("none needed", NOTHING_TRIED, "") if rule.passed else ("none", "", "")
+    one = (rule.failing or rule.checks[-1:])[0]
+    told = f"{len(rule.failing)} of {len(rule.checks)} failed" if rule.failing else f"{len(rule.checks)} passed"
+    return told, one.tried, one.outcome

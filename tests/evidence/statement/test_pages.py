@@ -70,7 +70,6 @@ def test_a_page_in_markdown_has_its_tables_whatever_the_texts_are() -> None:
         "# The privacy statement, promise by promise",
         "## What failed",
         "## Promises",
-        "## Rules",
         "## Identifiers and exemptions",
         "## Not enforced here",
     ]

@@ -24,7 +24,7 @@ LOG_TYPES: Final = (
 """How the names of types begin that make a log of any destination: telemetry, activities, calls."""
 
 
-class Receiver(msgspec.Struct, frozen=True):
+class NamedRecipient(msgspec.Struct, frozen=True):
     """A destination, or a caller of a route, which has no legal basis and no retention of its own.
 
     `types` are those of the items, requests or answers that lead to it, `keys` where the policy speaks of it.
@@ -32,7 +32,7 @@ class Receiver(msgspec.Struct, frozen=True):
 
     name: str
     keys: Keys
-    recipient: Recipient
+    kind: Recipient
     region: str
     purpose: str
     allow: frozenset[Category]
@@ -44,7 +44,7 @@ class Receiver(msgspec.Struct, frozen=True):
     @property
     def is_log(self) -> bool:
         """Whether it is a log, by what it calls itself or by what leads to it."""
-        return self.recipient is Recipient.LOG or any(name.startswith(LOG_TYPES) for name in self.types)
+        return self.kind is Recipient.LOG or any(name.startswith(LOG_TYPES) for name in self.types)
 
     @property
     def is_outside_eu(self) -> bool:
@@ -62,7 +62,7 @@ class Receiver(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which receivers a check is about; `wording` names them. What isn't given doesn't matter.
+    """Which recipients a check is about; `wording` names them. What isn't given doesn't matter.
 
     Purposes count with all below them; `but_for` are those that aren't meant.
     `types` are the beginnings of the types' names that lead there. Callers of routes are among them with `callers`.
@@ -75,14 +75,13 @@ class Selection(msgspec.Struct, frozen=True):
     logs: bool = False
     inside_eu: bool = False
     outside_eu: bool = False
-    vendors: bool = False
     callers: bool = False
 
-    def of(self, receivers: Iterable[Receiver]) -> Iterator[Receiver]:
-        """Yield those of some receivers that it selects."""
-        return filter(self._has, receivers)
+    def of(self, recipients: Iterable[NamedRecipient]) -> Iterator[NamedRecipient]:
+        """Yield those of some recipients that it selects."""
+        return filter(self._has, recipients)
 
-    def _has(self, one: Receiver) -> bool:
+    def _has(self, one: NamedRecipient) -> bool:
         return (
             (self.callers or not one.is_caller)
             and (not self.purposes or one.has_purpose(self.purposes))
@@ -91,5 +90,4 @@ class Selection(msgspec.Struct, frozen=True):
             and (not one.is_outside_eu or not self.inside_eu)
             and (one.is_log or not self.logs)
             and (one.is_outside_eu or not self.outside_eu)
-            and (one.recipient is Recipient.VENDOR or not self.vendors)
         )
