@@ -64,8 +64,8 @@ class NamedRecipient(msgspec.Struct, frozen=True):
 class Selection(msgspec.Struct, frozen=True):
     """Which recipients a check is about; `wording` names them. What isn't given doesn't matter.
 
-    Purposes count with all below them; `but_for` are those that aren't meant.
-    `types` are the beginnings of the types' names that lead there. Callers of routes are among them with `callers`.
+    Purposes count with all below them; `but_for` are those of destinations that aren't meant. `types` are the
+    beginnings of the types' names that lead there. Callers of routes are among them with `callers`.
     """
 
     wording: str
@@ -86,7 +86,7 @@ class Selection(msgspec.Struct, frozen=True):
             (self.callers or not one.is_caller)
             and (not self.purposes or one.has_purpose(self.purposes))
             and (not self.types or any(name.startswith(self.types) for name in one.types))
-            and not (self.but_for and one.has_purpose(self.but_for))
+            and (one.is_caller or not one.has_purpose(self.but_for))
             and (not one.is_outside_eu or not self.inside_eu)
             and (one.is_log or not self.logs)
             and (one.is_outside_eu or not self.outside_eu)
