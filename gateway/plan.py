@@ -7,7 +7,7 @@ reads one back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -228,6 +228,37 @@ Rule = (
     UserId | WorkEmail | Text | FreeText | Content | Number | Keep | Moment | Span | Length
     | Payload | Nested | Attributes | Body | SpanName | Properties | Mask
 )  # fmt: skip
+
+
+def has_echo(rule: Rule | None) -> bool:
+    """Whether a rule asks what the item says of its person."""
+    return next(echo_patterns(rule), None) is not None
+
+
+def has_value_echo(values: Iterable[Value]) -> bool:
+    """Whether one of the rules of some values does."""
+    return next(_value_patterns(values), None) is not None
+
+
+def echo_patterns(rule: Rule | None) -> Iterator[str]:
+    """Yield the patterns of a rule's values that must not repeat a word of the item's own person."""
+    match rule:
+        case Text() | UserId() if rule.echo is not None:
+            yield rule.pattern
+        case Attributes():
+            yield from _value_patterns((*rule.exact.values(), *rule.prefixes.values()))
+        case Body():
+            yield from echo_patterns(rule.attributes)
+        case SpanName() if rule.echo:
+            yield from (form.pattern for form in (rule.forms, rule.routed, rule.made) if form is not None)
+        case Properties():
+            yield from _value_patterns(value for event in rule.events.values() for value in event.values())
+
+
+def _value_patterns(values: Iterable[Value]) -> Iterator[str]:
+    for value in values:
+        yield from echo_patterns(value.string)
+        yield from echo_patterns(value.integer)
 
 
 class Presence(StrEnum):

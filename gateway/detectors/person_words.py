@@ -97,15 +97,6 @@ class PersonWords:
         letters = raw.translate(_LOWER, self._dropped) if ascii else self._letters(raw)
         return any(map(letters.__contains__, self._shortest))
 
-    def count_in(self, raw: bytes, *, ascii: bool = False) -> tuple[int, ...]:
-        """How often each of the shortest words stands in these bytes, letters and digits of which count alone.
-
-        Never less often than in all texts in the bytes together: of intervals of one length, taking the first that is
-        free finds as many as there can be.
-        """
-        letters = raw.translate(_LOWER, self._dropped) if ascii else self._letters(raw)
-        return tuple(map(letters.count, self._shortest))
-
     def _letters(self, raw: bytes) -> bytes:
         """The letters and digits of texts in some bytes, in lower case, without accents; and what lies between."""
         # Where the rest has no such character, the whole hasn't either: it is short.

@@ -74,8 +74,6 @@ class RawMessage:
         result = self._cache.known(context).get(value)
         if result is None:
             result = self._cache.decide(value, context, at)
-        if context.person is not None:
-            result = self._cache.echoed(value, result, context, at)
         if isinstance(result, CachedResult):
             context.repeat(result.notes, at)
             result = result.kept

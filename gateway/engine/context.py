@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from gateway.detectors.person_words import PersonWords
+from gateway.engine.echo import Person
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldPath, FieldVerdict, StripCounts
 
@@ -16,10 +15,6 @@ MAX_JUDGED_VALUES: Final = 50_000
 
 What a message of 4 MiB could hold of them would take many seconds.
 """
-
-
-MAX_REMEMBERED_BYTES: Final = 2048
-"""The longest value, or message, of which an answer is remembered with a person's words."""
 
 
 class Masked(msgspec.Struct, frozen=True):
@@ -49,54 +44,6 @@ class PersonalAccount(Exception):
     """The item is about somebody without a business account: no vendor gets it."""
 
 
-MAX_REMEMBERED_OF_A_PERSON: Final = 128
-"""Answers that are remembered with one person's words."""
-
-
-class Person:
-    """The words of an item's own person, and what was decided by them: it goes when they go."""
-
-    __slots__ = ("_ascii", "_counts", "_vocabulary", "known", "repeated_in")
-
-    def __init__(self, words: PersonWords, texts: Iterable[str], *, ascii: bool = False) -> None:
-        """`texts` are all that said them, or might have. `ascii`: values with other characters stay in no case."""
-        self._vocabulary, self._ascii = words, ascii
-        self._counts = tuple(
-            map(sum, zip(*(words.count_in(text.encode(), ascii=ascii) for text in texts), strict=True))
-        )
-        self.repeated_in = words.repeated_in
-        self.known: dict[object, Any] = {}
-
-    def is_elsewhere(self, raw: bytes) -> bool:
-        """Whether a word may stand in an item more often than in what says it: if not, no value repeats one."""
-        return self._vocabulary.count_in(raw, ascii=self._ascii) != self._counts
-
-    def may_be_in(self, raw: bytes) -> bool:
-        """Whether a text in these bytes may repeat a word."""
-        known: bool | None = self.known.get(raw)
-        if known is None:
-            known = self._vocabulary.may_be_in(raw, ascii=self._ascii)
-            if len(raw) <= MAX_REMEMBERED_BYTES:
-                self.remember(raw, known)
-        return known
-
-    def repeats(self, text: str, check: object, *, user_id: bool) -> bool:
-        """Whether a text that `check` judges repeats a word; a user ID in its own way."""
-        key = (check, text)
-        answer: bool | None = self.known.get(key)
-        if answer is None:
-            answer = self._vocabulary.repeated_in_user_id(text) if user_id else self._vocabulary.repeated_in(text)
-            if len(text) <= MAX_REMEMBERED_BYTES:
-                self.remember(key, answer)
-        return answer
-
-    def remember(self, key: object, answer: object) -> None:
-        """Remember an answer that these words have a say in."""
-        if len(self.known) >= MAX_REMEMBERED_OF_A_PERSON:
-            self.known.clear()
-        self.known[key] = answer
-
-
 class DecisionContext:
     """What one decision knows, and what it has stripped so far.
 
@@ -104,7 +51,7 @@ class DecisionContext:
     than the value, so that it isn't remembered. `unplanned` counts the fields that the plan doesn't have,
     `stripped_by_category` the same by category, where the engine does. `reported` counts the values that were kept and
     told of. `budget` is how many values in lists and maps may still be judged. `person` says what values may not
-    repeat, where the item says so.
+    repeat, where the item says so; `person_message` is the message that says it, where one says all.
     """
 
     __slots__ = (
@@ -113,6 +60,7 @@ class DecisionContext:
         "depth",
         "facts",
         "person",
+        "person_message",
         "reported",
         "strip_counts",
         "stripped_by_category",
@@ -124,6 +72,7 @@ class DecisionContext:
     ) -> None:
         self.facts = facts
         self.person = person
+        self.person_message: bytes | None = None
         self.depth = depth
         self.strip_counts: dict[tuple[FieldPath, Reason, FieldVerdict], int] = {}
         self.reported = 0
@@ -146,7 +95,9 @@ class DecisionContext:
 
     def trial(self) -> DecisionContext:
         """A context for a part that may still go as a whole; `adopt` takes over what it cost."""
-        return DecisionContext(self.facts, self.depth, self.budget, self.person)
+        trial = DecisionContext(self.facts, self.depth, self.budget, self.person)
+        trial.person_message = self.person_message
+        return trial
 
     def adopt(self, trial: DecisionContext) -> None:
         """Take over what a trial has used up, and whether it may be remembered; not what it stripped."""

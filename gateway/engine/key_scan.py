@@ -1,40 +1,20 @@
-"""What an item says of its person, and keys that say it in serialised items, found without parsing them."""
+"""Keys that say who an item's person is, found in serialised items without parsing them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from gateway.engine.attributes import key_prefixes
-from gateway.plan import WordSource
+from gateway.engine.attributes import KEY_TAG, key_prefixes
 
-MAX_TEXT_CHARS: Final = 256
-"""Characters of a name or an address that are read."""
+VALUE_TAG: Final = 2 << 3 | 2
+"""What a pair's value begins with on the wire; its length follows."""
 
-MAX_TEXTS: Final = 64
-"""Names, and addresses, of one item that are read: it is about one person, or a few."""
+MAX_PAIR_BYTES: Final = 127
+"""The longest pair whose length is one byte."""
 
-
-class PersonTexts:
-    """What an item says so far: names in their parts, and identifiers."""
-
-    __slots__ = ("identifiers", "names", "parts")
-
-    def __init__(self) -> None:
-        self.names: list[tuple[str, ...]] = []
-        self.parts: list[str] = []
-        self.identifiers: list[str] = []
-
-    def clear(self) -> None:
-        """Forget all."""
-        self.names, self.parts, self.identifiers = [], [], []
-
-    def end_name(self) -> None:
-        """What comes next is another name."""
-        if self.parts and len(self.names) < MAX_TEXTS:
-            self.names.append(tuple(self.parts))
-        self.parts = []
+Search = Callable[..., "re.Match[bytes] | None"]
 
 
 class KeyScan:
@@ -42,84 +22,75 @@ class KeyScan:
 
     Of the key `user.name`, whose list may be `user`:
 
-        0a 09 user.name 12 05 0a 03 Ada     a pair as it is usually written: says Ada
+        0a 09 user.name 12 05 0a 03 Ada     a pair as it is usually written: found
         0a 07 user.id …                     says nothing
         user.name written in any other way, or 0a 04 user: the item must be parsed
     """
 
-    def __init__(self, keys: Mapping[str, WordSource]) -> None:
-        heads = {head for key in keys for head in key_prefixes(key)}
-        marks = {key.encode(): source for key, source in keys.items()}
-        lists = {b"\x0a%c%b" % (len(head), head.encode()): None for head in heads}
-        self._sources: list[tuple[int, int, WordSource | None]] = []
-        self._infix = _common_infix([*marks, *lists])
-        tails: list[bytes] = []
-        for mark, source in sorted({**marks, **lists}.items(), key=lambda pair: -len(pair[0])):
-            before, _, after = mark.partition(self._infix)
-            ahead = b"(?<=%b)" % re.escape(before) if before else b""
-            tails.append(b"(%b%b)" % (ahead, re.escape(self._infix + after)))
-            self._sources.append((len(before), len(mark), source))
-        self._match = re.compile(b"|".join(tails)).match
+    __slots__ = ("_ahead", "search")
 
-    def is_marked(self, raw: bytes) -> bool:
-        """Whether a key, or a list that leads to one, stands anywhere in the bytes."""
-        at = raw.find(self._infix)
-        while at >= 0:
-            if self._match(raw, at):
-                return True
-            at = raw.find(self._infix, at + 1)
-        return False
+    def __init__(self, keys: Collection[str]) -> None:
+        names = {key.encode(): True for key in keys}
+        lists = {b"%c%c%b" % (KEY_TAG, len(head), head.encode()): False for key in keys for head in key_prefixes(key)}
+        marks = [_Mark(mark, name, _infix([*names, *lists])) for mark, name in (names | lists).items()]
+        # The longest first: one may begin with another.
+        marks.sort(key=lambda mark: -len(mark.after))
+        usual = [mark for mark in marks if mark.is_key]
+        self._ahead = [*(2 + len(mark.before) for mark in usual), *(None for _ in marks)]
+        rests = [*(mark.usual for mark in usual), *(mark.other for mark in marks)]
+        infix = re.escape(_infix([*names, *lists]))
+        # What begins with literal bytes is found many times as fast.
+        self.search: Search = re.compile(b"%b(?:(%b))" % (infix, b")|(".join(rests)), re.DOTALL).search
+        """Finds the first key, or list that leads to one, from a place on."""
 
-    def read(self, raw: bytes, texts: PersonTexts) -> bool:
-        """Read what the keys in an item say; false where it must be parsed for that."""
-        infix = self._infix
-        at = raw.find(infix)
-        while at >= 0:
-            if (found := self._match(raw, at)) is not None:
-                before, length, source = self._sources[(found.lastindex or 1) - 1]
-                if source is None or not _read_pair(raw, at - before, length, source, texts):
-                    texts.clear()
-                    return False
-            at = raw.find(infix, at + 1)
-        return True
+    def pairs(self, raw: bytes, match: re.Match[bytes]) -> bytes | None:
+        """Return all pairs of a key and a text, one after the other; None where the item must be parsed for that.
 
-
-def _read_pair(raw: bytes, start: int, length: int, source: WordSource, texts: PersonTexts) -> bool:
-    """Read the string beside a key; false where the pair isn't written as usual."""
-    end = start + length
-    head = raw[end : end + 4]
-    if raw[start - 2 : start] != b"\x0a%c" % length or len(head) < 4 or head[0] != 0x12 or head[2] != 0x0A:
-        return False
-    size = head[3]
-    if size > 125 or head[1] != size + 2:
-        return False
-    text = raw[end + 4 : end + 4 + size]
-    if source is WordSource.NAME:
-        read_name(text, texts, 0)
-        texts.end_name()
-    else:
-        read_identifier(text, texts, 0)
-    return True
+        `match` is the first that was found.
+        """
+        pairs, search = b"", self.search
+        found: re.Match[bytes] | None = match
+        while found is not None:
+            end = found.end()
+            ahead = self._ahead[(found.lastindex or 1) - 1]
+            if ahead is None:
+                return None
+            start, size = found.start() - ahead, raw[end - 1]
+            length = end + size - start
+            if start < 1 or length > MAX_PAIR_BYTES or raw[start - 1] != length or raw[end - 3] != size + 2:
+                return None
+            pairs += raw[start : end + size]
+            found = search(raw, end)
+        return pairs
 
 
-def _common_infix(marks: Sequence[bytes]) -> bytes:
-    """The longest bytes that are in each of some marks; none where there are no marks."""
+def split(pairs: bytes) -> Iterator[bytes]:
+    """Yield pairs, which stand one after the other, one by one."""
+    while pairs:
+        end = 4 + pairs[1] + pairs[3 + pairs[1]]
+        yield pairs[:end]
+        pairs = pairs[end:]
+
+
+class _Mark:
+    """A key, or what a list that leads to one begins with, as patterns of what follows the bytes common to all.
+
+    `usual` is a key in a pair that is written as usual, `other` one in any other.
+    """
+
+    __slots__ = ("after", "before", "is_key", "other", "usual")
+
+    def __init__(self, literal: bytes, is_key: bool, infix: bytes) -> None:
+        self.before, _, self.after = literal.partition(infix) if infix else (b"", b"", literal)
+        self.is_key = is_key
+        # The literal first: that is what most fail by.
+        self.other = b"%b(?<=%b)" % (re.escape(self.after), re.escape(literal))
+        told = b"%c%c%b" % (KEY_TAG, len(literal), literal)
+        self.usual = b"%b(?<=%b)%c.%c." % (re.escape(self.after), re.escape(told), VALUE_TAG, KEY_TAG)
+
+
+def _infix(marks: Collection[bytes]) -> bytes:
+    """The longest bytes that are in each of some marks."""
     shortest = min(marks, key=len, default=b"")
     pieces = (shortest[start:end] for start in range(len(shortest)) for end in range(start + 1, len(shortest) + 1))
     return max((one for one in pieces if all(one in mark for mark in marks)), key=len, default=b"")
-
-
-def read_name(text: str | bytes, texts: PersonTexts, _depth: int) -> None:
-    """Add a part of a name."""
-    if text and len(texts.parts) < MAX_TEXTS:
-        texts.parts.append(_decoded(text))
-
-
-def read_identifier(text: str | bytes, texts: PersonTexts, _depth: int) -> None:
-    """Add an address, or a login."""
-    if text and len(texts.identifiers) < MAX_TEXTS:
-        texts.identifiers.append(_decoded(text))
-
-
-def _decoded(text: str | bytes) -> str:
-    return (text.decode("utf-8", "replace") if isinstance(text, bytes) else text)[:MAX_TEXT_CHARS]

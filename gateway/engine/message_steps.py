@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.message import Message
 
 from gateway.engine.apply_rule import ApplyRule
-from gateway.engine.context import MAX_REMEMBERED_BYTES, DecisionContext, Person
+from gateway.engine.context import DecisionContext
 from gateway.engine.masks import MaskNarrower
 from gateway.engine.message_cache import CleanSet
 from gateway.engine.value_steps import Check
@@ -23,6 +23,12 @@ from gateway.protobuf.schema import attribute
 
 MAX_COPIED_MESSAGES: Final = 64
 """Messages in a list that is copied to walk it: that is faster, but holds an object for each."""
+
+MAX_REMEMBERED_MESSAGES: Final = 2048
+"""How many messages that say who a person is are remembered; when full all are forgotten."""
+
+MAX_REMEMBERED_MESSAGE_BYTES: Final = 1024
+"""Bytes of the longest of them."""
 
 MovedEntry: TypeAlias = tuple[Any, Any, StripCounts]
 """An entry of a map under its changed key: key, value, and what was stripped in it."""
@@ -90,24 +96,47 @@ class InnerMessage:
             self._checks[self._index](message, context, (at, self._label))
             return
         before = message.SerializePartialToString()
-        if before not in self._clean.known(context) or (
-            context.person is not None and not self._is_clean_beside(before, context.person, context)
+        if not self._clean.has(before, context) and _is_clean(
+            self._checks[self._index], message, before, context, self._label
         ):
-            self._check(message, before, context)
-
-    def _is_clean_beside(self, before: bytes, person: Person, context: DecisionContext) -> bool:
-        """Whether a message in which every value passes repeats no word of a person, as far as is known."""
-        return not person.may_be_in(before) or (self, context.facts.directory, before) in person.known
-
-    def _check(self, message: Message, before: bytes, context: DecisionContext) -> None:
-        cacheable, context.cacheable, reported = context.cacheable, True, context.reported
-        self._checks[self._index](message, context, (None, self._label))
-        # What was told of is told of again.
-        if context.cacheable and context.reported == reported and message.SerializePartialToString() == before:
             self._clean.add(before, context)
-            if context.person is not None and len(before) <= MAX_REMEMBERED_BYTES:
-                context.person.remember((self, context.facts.directory, before), answer=True)
-        context.cacheable &= cacheable
+
+
+class TellingMessage:
+    """The one message that says who the item's person is: what was clean once, beside its own words, is looked up."""
+
+    __slots__ = ("_checks", "_clean", "_index", "_label", "_name")
+
+    def __init__(self, field: FieldPlan, index: int, checks: MessageChecks) -> None:
+        self._name, self._label = attribute(field.number), field.name
+        self._checks, self._index = checks, index
+        self._clean: set[tuple[bool, bytes]] = set()
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Check the message, where there is one."""
+        if at is None and not context.depth and context.person_message is not None:
+            if (context.facts.directory, context.person_message) not in self._clean:
+                self._check(getattr(parsed, self._name), context.person_message, context)
+        elif parsed.HasField(self._name):
+            self._checks[self._index](getattr(parsed, self._name), context, (at, self._label))
+
+    def _check(self, message: Message, said: bytes, context: DecisionContext) -> None:
+        before = message.SerializePartialToString()
+        if _is_clean(self._checks[self._index], message, before, context, self._label):
+            if len(self._clean) >= MAX_REMEMBERED_MESSAGES:
+                self._clean.clear()
+            if len(said) <= MAX_REMEMBERED_MESSAGE_BYTES:
+                self._clean.add((context.facts.directory, said))
+
+
+def _is_clean(check: Check, message: Message, before: bytes, context: DecisionContext, label: str) -> bool:
+    """Check a message at the top; whether it stays as it is, serialised as `before`, whenever it comes."""
+    cacheable, context.cacheable, reported = context.cacheable, True, context.reported
+    check(message, context, (None, label))
+    # What was told of is told of again.
+    clean = context.cacheable and context.reported == reported and message.SerializePartialToString() == before
+    context.cacheable &= cacheable
+    return clean
 
 
 class InnerMessages:

@@ -15,11 +15,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
+from google.protobuf.message import Message
+
 from gateway.engine.context import DecisionContext, PersonalAccount
 from gateway.engine.gates import closed_gate
 from gateway.engine.interface import FieldCounter, Identifier, Item, Outcome
 from gateway.engine.masks import surveys
-from gateway.engine.person import PersonReader
+from gateway.engine.persons import find_person
 from gateway.engine.steps import checks
 from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, field_counts
 from gateway.engine.subject import SubjectProjection
@@ -44,7 +46,7 @@ class ReferenceEngine:
         self._counts = None if counter is None else field_counts(plan.messages, counter)
         self._schemas = build(plan.messages)
         self._surveys = surveys(plan)
-        self._person = None if plan.person is None else PersonReader(plan.person, plan.rules).read
+        self._find_person = find_person(plan)
         made = checks(plan, self._minimise)
         self._checks = [made.get(index) for index in range(len(plan.messages))]
         self._has_maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
@@ -82,11 +84,12 @@ class ReferenceEngine:
         if facts.personal and plan.vendor:
             raise PersonalAccount
         context, weight = DecisionContext(facts), 0
-        if self._person is not None:
-            context.person = self._person(raw)
         if self._weight is not None and (weight := self._weight()):
             context.stripped_by_category = {}
-        payload = self._minimise(0, raw, context)
+        message = read(self._schemas[0], raw)
+        if self._find_person is not None:
+            self._find_person(message, raw, context)
+        payload = self._minimised(0, message, raw, context)
         # Masks and type URLs can be longer than what they replace; it couldn't be decided on again.
         if len(payload) > self._max_bytes:
             raise Refused(ItemReason.TOO_LARGE)
@@ -106,7 +109,9 @@ class ReferenceEngine:
         )
 
     def _minimise(self, index: int, raw: bytes, context: DecisionContext) -> bytes:
-        message = read(self._schemas[index], raw)
+        return self._minimised(index, read(self._schemas[index], raw), raw, context)
+
+    def _minimised(self, index: int, message: Message, raw: bytes, context: DecisionContext) -> bytes:
         if (survey := self._surveys[index]) is not None:
             budget = context.budget
             survey(message, context, None)

@@ -15,7 +15,8 @@ from gateway.detectors.companies import is_company_number
 from gateway.detectors.detect import find, find_number, mask
 from gateway.detectors.whole_phones import is_whole_phone
 from gateway.engine import addresses
-from gateway.engine.context import DecisionContext, Masked, Person, PersonalAccount, Reported, RuleResult
+from gateway.engine.context import DecisionContext, Masked, PersonalAccount, Reported, RuleResult
+from gateway.engine.echo import Person
 from gateway.engine.names import check_name
 from gateway.engine.times import DurationCheck, RecentTimestampCheck, TimestampCheck
 from gateway.errors import FieldReason, Reason
@@ -60,14 +61,20 @@ class VerdictCache(dict[K, V]):
         cache["c"]  -> forgets all, then as above   {c}
     """
 
-    def __init__(self, check: Callable[[K], V]) -> None:
+    def __init__(
+        self,
+        check: Callable[[K], V],
+        max_entries: int = MAX_CACHED_VERDICTS,
+        max_chars: int = MAX_CACHED_VALUE_CHARS,
+    ) -> None:
         super().__init__()
         self._check = check
+        self._max_entries, self._max_chars = max_entries, max_chars
 
     def __missing__(self, value: K) -> V:
         answer = self._check(value)
-        if not isinstance(value, (str, bytes)) or len(value) <= MAX_CACHED_VALUE_CHARS:
-            if len(self) >= MAX_CACHED_VERDICTS:
+        if not isinstance(value, (str, bytes)) or len(value) <= self._max_chars:
+            if len(self) >= self._max_entries:
                 self.clear()
             self[value] = answer
         return answer

@@ -7,7 +7,8 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from gateway.engine.context import Masked, Person, RuleResult
+from gateway.engine.context import Masked, RuleResult
+from gateway.engine.echo import Person
 from gateway.engine.rules import RuleCheck, check_of
 from gateway.errors import FieldReason
 from gateway.plan import SpanName, Text
@@ -40,7 +41,7 @@ class SpanNameCheck:
         if name in self._listed:
             return None
         stays = self._forms(name) is None or self._is_routed(name, span) or self._is_made(name, span)
-        repeats = self._echoes and person is not None and person.repeated_in(name)
+        repeats = self._echoes and person is not None and person.repeats(name, self, user_id=False)
         if stays and not repeats:
             return None
         kind = self._kind(span)

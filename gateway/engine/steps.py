@@ -14,8 +14,9 @@ from gateway.engine.apply_rule import ApplyRule, PlainValue, RawMessage, Wrapped
 from gateway.engine.attributes import BodyRewrite, KeyReject, KeyValueRewrite
 from gateway.engine.masks import narrowers
 from gateway.engine.message_cache import MAX_CACHED_MESSAGE_BYTES, MessageCache
-from gateway.engine.message_steps import AllSteps, InnerMessage, InnerMessages, MapEntries, MaskedSteps
+from gateway.engine.message_steps import AllSteps, InnerMessage, InnerMessages, MapEntries, MaskedSteps, TellingMessage
 from gateway.engine.payload import AnyRewrite, Minimise, NestedRewrite
+from gateway.engine.persons import person_field
 from gateway.engine.rules import RuleCheck, check_of, context_rule_of, echo_of
 from gateway.engine.value_steps import (
     REPEATED,
@@ -42,6 +43,7 @@ from gateway.plan import (
     Properties,
     Rule,
     SpanName,
+    has_echo,
 )
 from gateway.protobuf.descriptors import with_holders
 
@@ -73,6 +75,7 @@ class _Builder:
         self.made: dict[int, Check] = {}
         self._plan = plan
         self._minimise = minimise
+        self._telling = person_field(plan)
         # Fields of one rule share what it remembers.
         self._message_cache = cache(self._new_message_cache)
         self._check_of = cache(self._new_check)
@@ -102,7 +105,9 @@ class _Builder:
             return self._ruled(field, field.rule)
         if field.message is None:
             return None
-        inner = InnerMessages if field.presence in REPEATED else InnerMessage
+        if field.presence in REPEATED:
+            return InnerMessages(field, field.message, self.made).run
+        inner = TellingMessage if field is self._telling else InnerMessage
         return inner(field, field.message, self.made).run
 
     def _ruled(self, field: FieldPlan, index: int) -> Check:
@@ -140,15 +145,17 @@ class _Builder:
 
     def _new_message_cache(self, index: int) -> MessageCache | None:
         """What remembers the results of a rule that reads raw bytes."""
-        match rule := self._plan.rules[index]:
+        rule = self._plan.rules[index]
+        echoes = has_echo(rule)
+        match rule:
             case Payload():
                 return MessageCache(AnyRewrite(self._plan.anys, self._minimise).rewrite)
             case Nested():
                 return MessageCache(NestedRewrite(rule.message, self._minimise).rewrite, MAX_CACHED_MESSAGE_BYTES)
             case Attributes():
-                return MessageCache(KeyValueRewrite(rule).rewrite, reject=KeyReject(rule).reason)
+                return MessageCache(KeyValueRewrite(rule).rewrite, reject=KeyReject(rule).reason, echoes=echoes)
             case Body():
-                return MessageCache(BodyRewrite(rule).rewrite)
+                return MessageCache(BodyRewrite(rule).rewrite, echoes=echoes)
         return None
 
     def _map(self, field: FieldPlan, entry: MessagePlan) -> Check:

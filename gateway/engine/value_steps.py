@@ -20,7 +20,7 @@ from gateway.engine.rules import RuleCheck
 from gateway.engine.spans import SpanNameCheck
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import FieldPath
-from gateway.plan import FieldPlan, Presence, Properties, SpanName
+from gateway.plan import FieldPlan, Presence, Properties, SpanName, has_value_echo
 from gateway.protobuf.schema import attribute
 
 Check = Callable[[Message, DecisionContext, FieldPath], None]
@@ -106,9 +106,7 @@ class RawValue:
         """Decide on the message, where there is one."""
         name = self._name
         value = getattr(parsed, name)
-        if (value or parsed.HasField(name)) and (
-            context.person is not None or self._cache.known(context).get(value) != value
-        ):
+        if (value or parsed.HasField(name)) and self._cache.known(context).get(value) != value:
             there = (at, self._label)
             kept = self._apply(value, context, there)
             if kept is not value:
@@ -155,9 +153,7 @@ class RawValues:
         cache, messages = self._cache, getattr(parsed, self._name)
         context.spend(len(messages))
         values = messages[:]
-        results: Sequence[MessageResult | None] = [*map(cache.known(context).get, values)]
-        if context.person is not None:
-            results = cache.beside_person(values, results, context, (at, self._label))
+        results = [*map(cache.known(context).get, values)]
         if results != values:
             messages[:] = _kept(values, results, cache, context, (at, self._label))
 
@@ -170,7 +166,9 @@ class EventProperties:
     def __init__(self, field: FieldPlan, rule: Properties) -> None:
         self._selector = attribute(rule.selector)
         self._steps: Mapping[str, Check] = {
-            event: RawValues(field, MessageCache(PropertyRewrite(rules).rewrite)).run
+            event: RawValues(
+                field, MessageCache(PropertyRewrite(rules).rewrite, echoes=has_value_echo(rules.values()))
+            ).run
             for event, rules in rule.events.items()
         }
 
@@ -215,6 +213,8 @@ def _kept(
     at: FieldPath,
 ) -> list[bytes]:
     """What is kept of raw messages, of which some aren't known or don't stay."""
+    if context.person is not None and None in results:
+        results = cache.expect(values, results, context, context.person)
     kept: list[bytes] = []
     stripped: dict[Reason, int] = {}
     for value, known in zip(values, results, strict=True):

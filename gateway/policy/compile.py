@@ -14,12 +14,12 @@ from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract, FieldReason
 from gateway.model import EU, Recipient
 from gateway.otlp.signals import BY_FLOW
-from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan
+from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan, has_echo
 from gateway.policy import personal_domains
 from gateway.policy.backed_up import backed_up_types
 from gateway.policy.claims import Claims
 from gateway.policy.document import Caller, Destination, Mode
-from gateway.policy.echo import WordSources, has_echo
+from gateway.policy.echo import WordSources
 from gateway.policy.elsewhere import split_policy
 from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems

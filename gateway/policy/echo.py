@@ -11,18 +11,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from gateway.contracts.contract import Contract, message_of
 from gateway.model import Category, FieldPrivacy
 from gateway.plan import (
-    Attributes,
-    Body,
     FieldPlan,
     MessagePlan,
     PersonPlan,
     Presence,
-    Properties,
-    Rule,
-    SpanName,
-    Text,
-    UserId,
-    Value,
     WordSource,
 )
 from gateway.policy.document import Policy
@@ -59,26 +51,6 @@ SOURCE_BY_TYPE: Final[Mapping[str, WordSource]] = {
 """Message types that are read as raw bytes."""
 
 _STRING_VALUE: Final = "google.protobuf.StringValue"
-
-
-def has_echo(rule: Rule) -> bool:
-    """Whether a rule asks what the item says of its person."""
-    match rule:
-        case Text() | UserId():
-            return rule.echo is not None
-        case SpanName():
-            return rule.echo
-        case Attributes():
-            return any(map(_has_echo, (*rule.exact.values(), *rule.prefixes.values())))
-        case Body():
-            return has_echo(rule.attributes)
-        case Properties():
-            return any(_has_echo(value) for event in rule.events.values() for value in event.values())
-    return False
-
-
-def _has_echo(value: Value) -> bool:
-    return any(rule is not None and has_echo(rule) for rule in (value.string, value.integer))
 
 
 class WordSources:
