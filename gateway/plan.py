@@ -353,9 +353,11 @@ class PersonPlan(msgspec.Struct, frozen=True):
     each type that an `Any` may hold, `keys` what an attribute says, by its path. An identifier that matches `user_id`
     says nothing.
 
-    Words are runs of letters, without case or accents, split at changes of case, of three letters and more; and, with
-    digits, a full name as one, in both orders, and what stands before an address's `@` and `+`. Role names
-    (`gateway/detectors/data/roles.json`) are none.
+    Words are runs of letters, without case or accents, split at changes of case, of three letters and more, and a part
+    of a name without what separates letters in it; and, with digits, a full name as one, in both orders, each two of
+    its first six parts, and what stands before an address's `@` and `+`. Names count with two letters for one too. Role
+    names are none; `gateway/detectors/data/roles.json` has both lists. Names, their parts and addresses of five
+    characters and more also count in base64 and in hexadecimal; in a value, percent-encoding is undone first.
     """
 
     messages: tuple[MessagePlan, ...]

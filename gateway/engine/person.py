@@ -118,7 +118,7 @@ class PersonReader:
         if source is not None:
             for text in _strings(value):
                 (read_name if source is WordSource.NAME else read_identifier)(text, texts, 0)
-            texts.end_name()
+                texts.end_name()
         if path in self._list_paths:
             self._below(value, f"{path}.", texts)
 

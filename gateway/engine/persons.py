@@ -14,6 +14,7 @@ from gateway.engine.key_scan import KeyScan, split
 from gateway.engine.person import PersonReader
 from gateway.engine.person_texts import PersonTexts
 from gateway.engine.rules import VerdictCache
+from gateway.errors import ItemReason, Refused
 from gateway.patterns import compile_pattern, is_ascii
 from gateway.plan import FieldPlan, PersonPlan, Plan, Presence, WordSource, echo_patterns
 from gateway.protobuf.schema import attribute
@@ -124,7 +125,12 @@ class Persons:
         self._known = VerdictCache(self._of_texts, MAX_PERSONS)
 
     def of(self, texts: PersonTexts) -> Person | None:
-        """The person that some texts are about; None where they say no word."""
+        """The person that some texts are about; None where they say no word.
+
+        Raises Refused where there is more than is read.
+        """
+        if texts.overflows:
+            raise Refused(ItemReason.TOO_LARGE)
         if not (texts.identifiers or texts.names):
             return None
         return self._known[tuple(texts.identifiers), tuple(texts.names)]

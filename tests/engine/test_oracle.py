@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,8 @@ def compare(chance: ChoiceSequence, *, masks: bool = False) -> None:
     for _ in range(3):
         wire = RandomMessages(chance, held)
         raw = wire.message(held.message("x0.M0"))
+        if plan.person is not None:
+            raw = without_overwritten(held, raw)
         for facts in (chance.pick(FACTS), chance.pick(FACTS)):
             right = wanted(oracle, raw, facts)
             event(type(right).__name__)
@@ -124,6 +127,18 @@ def compare(chance: ChoiceSequence, *, masks: bool = False) -> None:
             if wire.levels > MAX_DEPTH - MARGIN and ItemReason.TOO_DEEP in answers:
                 right = ItemReason.TOO_DEEP
             assert answers == [right] * 3
+
+
+def without_overwritten(held: Contract, raw: bytes) -> bytes:
+    """What is left of a message whose later bytes overwrite earlier ones; else the message as it was written.
+
+    A name counts for the engine though another takes its place, such as that of an entry with the same key.
+    """
+    try:
+        left: bytes = held.message_class("x0.M0").FromString(raw).SerializePartialToString()
+    except DecodeError:
+        return raw
+    return raw if len(left) >= len(raw) else left
 
 
 ANYTHING: Final = """

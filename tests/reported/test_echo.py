@@ -6,26 +6,23 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import cycle
+from math import gcd
 from typing import Any, Final
 
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from gateway.detectors.person_words import PersonWords, person_words
+from gateway.policy.person_probes import NAME, probe_data
+from tests.bench.records import KINDS
+from tests.bench.values import SEEN
 from tests.reported.delivered_items import COMPILER, SLOTS, arrived, everything, listed, outcome
 from tests.reported.recordings import requests
 from tests.reported.test_reported import SOURCES
 
 ITEMS: Final = 20_000
 MAX_LOST: Final = ITEMS // 1000
-NAMES: Final = (
-    "Ada Byron", "Zoë Müller", "Jean-Luc Moreau", "Piotr Kowalski", "Łukasz Wiśniewski", "Inês Ferreira", "Bruno Rossi",
-    "Karin Lindqvist", "Søren Østergaard", "Ünal Yılmaz", "Jiří Dvořák", "Márta Nagy", "Ionuț Popescu", "Björk Jónsdóttir",
-    "Noé García", "Seán O'Connor", "Anaïs Lefèvre", "Jürgen Groß", "Kristīne Bērziņa", "Jonas Petrauskas", "Mart Tamm",
-    "Ana Horvat", "Luka Kovač", "Élodie Dubois", "Giulia Bianchi", "Niko Virtanen", "Aoife Murphy", "Maja Novak",
-    "Stefan Dimitrov", "Eleni Papadopoulou", "Max Weber", "Anna Schmidt", "Tom de Vries", "Sofia Costa", "Marek Zając",
-    "Ida Hansen", "Émile Zola", "Sara Andersson", "Matteo Greco", "Hugo Lambert", "Li Wu", "Nuno Alves", "Rosa Vidal",
-)  # fmt: skip
+NAMES: Final = probe_data().probes[NAME]
 
 
 def words(name: str) -> PersonWords:
@@ -35,12 +32,19 @@ def words(name: str) -> PersonWords:
 
 
 def open_values() -> Iterator[str]:
-    """Yield the texts that arrive under keys whose values aren't listed, each once."""
-    every = {one for source in SOURCES for one in outcome(source).arrived if one.key not in SLOTS.values()}
-    for one in sorted(every):
-        by = listed(one.key)
+    """Yield the texts that arrive under keys whose values aren't listed, of each SDK and of the bench."""
+    every = {(one.key, one.value) for source in SOURCES for one in outcome(source).arrived}
+    for key, value in sorted(every | set(bench_values())):
+        by = None if key in SLOTS.values() else listed(key)
         if by is not None and not COMPILER.policy.otlp.privacy(by).one_of:
-            yield from filter(lambda text: isinstance(text, str), _flat(json.loads(one.value)))
+            yield from filter(lambda text: isinstance(text, str), _flat(json.loads(value)))
+
+
+def bench_values() -> Iterator[tuple[str, str]]:
+    """Yield what arrives of the bench's records, by key."""
+    for kind in KINDS:
+        for one in everything(arrived(kind.signal, kind.request.FromString(kind.batch(SEEN)))):
+            yield one.key, one.value
 
 
 def _flat(value: Any) -> Sequence[Any]:
@@ -51,7 +55,11 @@ def test_at_most_one_value_in_a_thousand_is_lost_to_a_name() -> None:
     values = [*open_values()]
     assert 200 < len(values) < ITEMS
     # Names and values have no divisor in common, so that each value meets many names.
-    pairs = zip(range(ITEMS), cycle(NAMES), cycle([*values, *([""] * (len(values) % len(NAMES) == 0))]), strict=False)
+    padded = [
+        *values,
+        *([""] * next(count for count in range(len(NAMES)) if gcd(len(values) + count, len(NAMES)) == 1)),
+    ]
+    pairs = zip(range(ITEMS), cycle(NAMES), cycle(padded), strict=False)
     known = {name: words(name) for name in NAMES}
     lost = Counter((name, value) for _, name, value in pairs if known[name].repeated_in(value))
     assert lost.total() <= MAX_LOST, lost.most_common(20)

@@ -9,9 +9,10 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from google.protobuf.message import DecodeError, Message
 
@@ -36,15 +37,18 @@ class Said:
     def name(self, parts: list[str]) -> None:
         """Add a name in its parts."""
         told = [part for one in parts for part in one.split("@")[0].replace(",", " ").split()]
-        if self._own(" ".join(told)):
-            for some in (told, told[::-1], [told[0], told[-1]], [told[-1], told[0]]):
-                self._join("".join(some) if len(some) == len(told) or len(told) > 2 else "")
+        for spelled in (told, [*map(_with_digraphs, told)]):
+            if self._own(" ".join(spelled)):
+                self._own(" ".join(one for one in map(_compact, spelled) if one.isalpha()))
+                for some in (spelled, spelled[::-1], *permutations(spelled[:6], 2)):
+                    self._join("".join(some))
 
     def identifier(self, text: str) -> None:
         """Add an address, or a login."""
         local = ("@".join(text.split("@")[:-1]) if "@" in text else text).split("+")[0]
-        if self._own(local):
-            self._join(local)
+        for spelled in (local, _with_digraphs(local)):
+            if self._own(spelled):
+                self._join(spelled)
 
     def _own(self, text: str) -> bool:
         """Add the words of a text; whether there are any that are no role's."""
@@ -89,6 +93,11 @@ def without_accents(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
 
 
+def _with_digraphs(text: str) -> str:
+    """A text as somebody would write it who has two letters for one with an accent."""
+    return "".join(_DATA["digraphs"].get(char, char) for char in unicodedata.normalize("NFC", text))
+
+
 def _compact(text: str) -> str:
     return "".join(char for char in without_accents(text).lower() if char.isalnum())
 
@@ -97,6 +106,8 @@ def repeats(text: str, said: Said, *, user_id: bool = False) -> bool:
     """Whether a text repeats a word, at any place between two edges."""
     if not said.words and not said.joined:
         return False
+    if "%" in text and repeats(unquote(text).replace("%", " "), said, user_id=user_id):
+        return True
     letters = without_accents(text)
     lower = letters.lower()
     words = {word for word in said.words if len(word) >= 5 or not user_id}
