@@ -130,15 +130,16 @@ def compare(chance: ChoiceSequence, *, masks: bool = False) -> None:
 
 
 def without_overwritten(held: Contract, raw: bytes) -> bytes:
-    """What is left of a message whose later bytes overwrite earlier ones; else the message as it was written.
+    """A message without what its later bytes overwrite, or its type doesn't have; one that can't be read as it is.
 
-    A name counts for the engine though another takes its place, such as that of an entry with the same key.
+    A name counts for the engine though another takes its place, or its entry has a number that no enum knows.
     """
     try:
-        left: bytes = held.message_class("x0.M0").FromString(raw).SerializePartialToString()
+        message = held.message_class("x0.M0").FromString(raw)
     except DecodeError:
         return raw
-    return raw if len(left) >= len(raw) else left
+    message.DiscardUnknownFields()
+    return bytes(message.SerializePartialToString())
 
 
 ANYTHING: Final = """
