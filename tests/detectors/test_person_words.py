@@ -20,6 +20,7 @@ def of(name: str = "", address: str = "") -> PersonWords:
         ("Ada Byron", "Ada%20Byron %41da-x %61%64%61 QWRhIEJ5cm9u x-QWRhIEJ5cm9u 416461204279726f6e Ａｄａ Ad\u0301a"),
         ("Zoë Müller", "zoe zoé ZOË Zoe\u0308 mueller MUELLER muller ZoeMueller Zo%C3%AB"),
         ("Seán O'Neil", "sean oneil ONeil o-neil neil seanoneil"),
+        ("Ο'Neil Max", "oneil max-oneil"),  # with a Greek letter
         ("Jean-Luc Moreau", "jeanluc JeanLuc jean-luc luc moreau"),
         ("Dr. Ada Lovelace Byron", "adabyron byronada adalovelace lovelace-byron"),
         ("Łukasz Øster", "lukasz oster oester"),

@@ -54,7 +54,7 @@ otlp:
     mode: {category: OPERATIONAL, one_of: [ada, byron]}
 """
 FIRST: Final = (
-    "Ada Zoë Marta Piotr Jean-Luc Łukasz Inês Björk Søren Ünal Li Ο'Neil Anna Max Åsa Đorđe Renée Jo Æsa Noé".split()
+    "Ada Zoë Marta Piotr Jean-Luc Łukasz Inês Björk Søren Ünal Li D'Arcy Anna Max Åsa Đorđe Renée Jo Æsa Noé".split()
 )
 LAST: Final = (
     "Byron Müller Kowalska Łęcki Moreau O'Neil Wu Große García Novák Dvořák Sørensen Ng McAdam Öz Straße".split()
