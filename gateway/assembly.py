@@ -14,6 +14,7 @@ import msgspec
 from gateway.config import Config
 from gateway.delivery import Delivery
 from gateway.delivery.entries import EntryBuilder
+from gateway.delivery.hash_secret import open_secret
 from gateway.delivery.keys import Keys
 from gateway.delivery.redecider import Redecider
 from gateway.delivery.setup import DeliveryBase, DeliveryDeps, DeliverySetup
@@ -25,7 +26,7 @@ from gateway.loading import proxied_directions
 from gateway.otlp.signals import TRACES
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
-from gateway.preflight import KEY_FILE, Preflight
+from gateway.preflight import Preflight
 from gateway.receivers import emit, otlp
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.item_pipeline import ItemPipeline
@@ -72,7 +73,7 @@ def assemble(
     A `substitute` takes the place of the role's own.
     """
     _prepare_state(config.state, checked.folder_problems)
-    keys = Keys.read(config.state / KEY_FILE)
+    keys = Keys(open_secret(config))
     base = _delivery_base(config, certificates, telemetry, substitute)
     upstreams = Upstreams(_no_certificates if certificates is None else certificates.channel_credentials)
     opener = Opener(base.recipients, upstreams, certificates, proxied_directions(config))

@@ -17,6 +17,7 @@ import msgspec
 
 from gateway import tls
 from gateway.config import Config
+from gateway.delivery.hash_secret import FINGERPRINT_FILE, KEY_FILE, secret_problems
 from gateway.delivery.outbox import file as outbox
 from gateway.errors import BadConfig, BadSetup
 from gateway.exporters.http_client import HttpClient
@@ -26,9 +27,6 @@ from gateway.files import is_folder, is_there
 from gateway.folder import FolderProblem, creation_obstacle, folder_problems, write_obstacle
 from gateway.loading import LoadedPolicy
 from gateway.yamlfile import Origin, Problem
-
-KEY_FILE: Final = "keys"
-"""The secret of keyed hashes, a file in the state folder."""
 
 MIN_FREE_BYTES: Final = 1024 * 1024
 """What a volume must have free for a state folder to begin on it.
@@ -52,8 +50,12 @@ def preflight(config: Config, origin: Origin, load: Callable[[], LoadedPolicy], 
     Raises BadConfig, with a line for each problem.
     """
     found = tuple(folder_problems(config.state, is_state_file))
-    lines = [f"{origin.at(*keys)}: {text}" for check in CHECKS for keys, text in check(config)]
-    lines += [f"{origin.at('state')}: {flaw.path}: {flaw.text}" for flaw in found if flaw.fix is None]
+    broken = [flaw for flaw in found if flaw.fix is None]
+    problems = [problem for check in CHECKS for problem in check(config)]
+    # What is wrong with the folder itself is told once.
+    problems += [problem for problem in secret_problems(config) if not broken or problem[0] != ("state",)]
+    lines = [f"{origin.at(*keys)}: {text}" for keys, text in problems]
+    lines += [f"{origin.at('state')}: {flaw.path}: {flaw.text}" for flaw in broken]
     try:
         loaded = load()
     except BadSetup as error:
@@ -71,14 +73,19 @@ def preflight(config: Config, origin: Origin, load: Callable[[], LoadedPolicy], 
 def is_state_file(name: str) -> bool:
     """Whether an entry of the state folder is the gateway's, by its name.
 
-    The secret, the outbox, or a file that an exporter writes.
+    The secret or its fingerprint, the outbox, or a file that an exporter writes.
     """
-    return name == KEY_FILE or name.startswith((f".{KEY_FILE}.", outbox.NAME)) or is_exporter_file(name)
+    return (
+        name in {KEY_FILE, FINGERPRINT_FILE}
+        or name.startswith((f".{KEY_FILE}.", outbox.NAME))
+        or is_exporter_file(name)
+    )
 
 
 def _free_space_problems(config: Config) -> Iterator[Problem]:
     state = config.state
-    begun = is_there(state / KEY_FILE) and (config.outbox is None or is_there(state / outbox.NAME))
+    hashes = is_there(state / KEY_FILE) or is_there(state / FINGERPRINT_FILE)
+    begun = hashes and (config.outbox is None or is_there(state / outbox.NAME))
     above = next((one for one in (state, *state.absolute().parents) if is_folder(one)), None)
     if begun or above is None:
         return

@@ -597,6 +597,12 @@ def test_a_configuration_is_checked_with_all_it_names(tmp_path: Path) -> None:
             "gateway.yaml:1: listeners.local.address: must be on loopback",
         ),
         ("listeners: {lokal: {}}\n", "flows: {}", BODY, "did you mean local?"),
+        (
+            "hash_secret: {file: policy.yaml}\n",
+            "flows: {}",
+            BODY,
+            "gateway.yaml:1: hash_secret.file: must hold 32 to 64 bytes",
+        ),
         ("", "flows: {t.Nothing/Do: [eu-store]}", BODY, "flows.t.Nothing/Do: no contract has a message type"),
         (
             "",

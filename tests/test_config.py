@@ -9,6 +9,7 @@ import pytest
 
 from gateway.config import (
     Config,
+    HashSecret,
     Health,
     Http,
     Inbound,
@@ -31,7 +32,7 @@ FORM = "must be host:port, such as 127.0.0.1:4317, or unix:/path"
 GIVE = "must be host:port, such as 127.0.0.1:4317"
 SERVICE = "spiffe://kannelle.example/video"
 KEYS = (
-    "role, policy, contracts, state, service, listeners, tls, outbox, hub, stop, reload, telemetry, reflection, "
+    "role, policy, contracts, state, hash_secret, service, listeners, tls, outbox, hub, stop, reload, telemetry, reflection, "
     "insecure_loopback"
 )
 LISTENERS = "local, local_http, outbound, inbound, delivery, health, http"
@@ -82,6 +83,7 @@ role: all
 policy: policy.yaml
 contracts: [protos, /opt/contracts/crm.binpb]
 state: state
+hash_secret: {file: hashes/secret}
 listeners:
   local: {address: "unix:/run/gateway.sock", max_message_bytes: 1048576}
   inbound: {max_calls: 10, max_connection_age: 1min}
@@ -95,6 +97,7 @@ reflection: true
         policy=tmp_path / "policy.yaml",
         contracts=(tmp_path / "protos", Path("/opt/contracts/crm.binpb")),
         state=tmp_path / "state",
+        hash_secret=HashSecret(file=tmp_path / "hashes/secret"),
         listeners=Listeners(
             local=Local(address="unix:/run/gateway.sock", max_message_bytes=1048576),
             inbound=Inbound(max_calls=10, max_connection_age=60.0),
@@ -370,6 +373,9 @@ def test_a_service_by_any_other_name_is_refused(service: str) -> None:
                 " or a DNS name in lower case"
             ),
         ),
+        ("hash_secret: {}", "1: hash_secret: must say one of env and file"),
+        ("hash_secret: {env: A, file: b}", "1: hash_secret: must say one of env and file"),
+        ("hash_secret: {env: a-b}", "1: hash_secret.env: must be the name of an environment variable"),
         ("outbox: null", "1: outbox: only an agent can do without"),
         ("role: both", "1: role: must be one of all, agent, hub"),
         ("policy: [a]", "1: policy: must be text"),
@@ -515,6 +521,7 @@ def test_no_configuration_is_an_error_too(tmp_path: Path) -> None:
     [
         ("policy: policy.jsonl\n", "1: policy"),
         ("contracts: [protos, a.jsonl.1]\n", "1: contracts[1]"),
+        ("hash_secret: {file: a.jsonl}\n", "1: hash_secret.file"),
         ("tls: {certificate: a, key: b.jsonl.lock, ca: c}\n", "1: tls.key"),
         ("tls: {certificate: /a/B.JSONL, key: b, ca: c}\n", "1: tls.certificate"),
     ],

@@ -17,4 +17,4 @@ async def test_no_file_of_the_gateways_own_is_called_as_an_exporters(tmp_path: P
     assert {name for name in names if is_exporter_file(name)} == {
         f"{name}.jsonl{tail}" for name in fed for tail in ("", ".lock")
     }
-    assert names >= {"keys", "outbox.db", "outbox.db.lock", "outbox.db.leased"}
+    assert names >= {"keys", "keys.fingerprint", "outbox.db", "outbox.db.lock", "outbox.db.leased"}

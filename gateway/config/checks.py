@@ -12,6 +12,7 @@ from typing import Final
 from gateway.config.document import Config, Listeners
 from gateway.exporters.jsonl.settings import RESERVED_SUFFIX, is_exporter_file
 from gateway.yamlfile import Keys, Origin, Problem
+from gateway.yamlfile.bounded import ENV_OR_FILE
 
 _TCP: Final = re.compile(r"(?:\[([0-9a-f:.]*:[0-9a-f:.]*)\]|([a-z0-9.-]+)):([0-9]{1,5})", re.ASCII)
 
@@ -25,6 +26,8 @@ def _problems(config: Config) -> Iterator[Problem]:
     """What is wrong with values together: the key, and the text of the error."""
     yield from _problems_of_role(config)
     yield from _problems_of_files(config)
+    if config.hash_secret is not None and (config.hash_secret.env is None) == (config.hash_secret.file is None):
+        yield ("hash_secret",), ENV_OR_FILE
     addresses = _addresses(config.listeners)
     malformed = {name: fault for name, address in addresses.items() if (fault := _problem_of_address(name, address))}
     for name, fault in malformed.items():
@@ -43,6 +46,8 @@ def _problems_of_files(config: Config) -> Iterator[Problem]:
     """Files that are read and are called as those of exporters, which are written to."""
     files: dict[Keys, Path | None] = {("policy",): config.policy}
     files |= {("contracts", index): path for index, path in enumerate(config.contracts)}
+    if config.hash_secret is not None:
+        files["hash_secret", "file"] = config.hash_secret.file
     if config.tls is not None:
         files |= {("tls", name): getattr(config.tls, name) for name in config.tls.__struct_fields__}
     yield from (

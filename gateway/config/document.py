@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.yamlfile import SECONDS
+from gateway.yamlfile.bounded import Variable
 
 DEFAULT_STATE_FOLDER: Final = Path(".privacy-gateway")
 """The state folder where the configuration names none: in the working folder."""
@@ -192,6 +193,19 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The certificates that verify callers, agents, upstreams and the hub."""
 
 
+class HashSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the secret of keyed hashes is, by one of two keys: 32 to 64 bytes, read at the start alone.
+
+    Of text, white space around it doesn't count.
+    """
+
+    env: Variable | None = None
+    """The environment variable that holds it."""
+
+    file: Path | None = None
+    """The file that holds it."""
+
+
 class Stop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the gateway leaves on SIGTERM."""
 
@@ -290,9 +304,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Descriptor sets, and folders of `.proto` files. Without any, Kannelle's own."""
 
     state: Path = DEFAULT_STATE_FOLDER
-    """The folder that embedded stores and exporters write to, the secret of keyed hashes too.
+    """The folder that embedded stores and exporters write to.
 
-    The default is in the working folder.
+    Without `hash_secret`, the secret of keyed hashes too. The default is in the working folder.
+    """
+
+    hash_secret: HashSecret | None = None
+    """The secret of keyed hashes, by which a request that comes again is known, and a person's items are found.
+
+    Without it, one is made and kept in the state folder.
     """
 
     service: Name = ""

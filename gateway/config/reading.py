@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.config.checks import check
-from gateway.config.document import DEFAULT_STATE_FOLDER, Config, Tls
+from gateway.config.document import DEFAULT_STATE_FOLDER, Config, HashSecret, Tls
 from gateway.errors import BadConfig
 from gateway.yamlfile import Node, Origin, build, compose, load_text
 
@@ -81,6 +81,11 @@ def _resolve_paths(config: Config, folder: Path) -> Config:
         policy=None if config.policy is None else folder / config.policy,
         contracts=tuple(folder / contract for contract in config.contracts),
         state=config.state if config.state is DEFAULT_STATE_FOLDER else folder / config.state,
+        hash_secret=config.hash_secret and _resolve_secret(config.hash_secret, folder),
         tls=config.tls
         and Tls(certificate=folder / config.tls.certificate, key=folder / config.tls.key, ca=folder / config.tls.ca),
     )
+
+
+def _resolve_secret(secret: HashSecret, folder: Path) -> HashSecret:
+    return secret if secret.file is None else msgspec.structs.replace(secret, file=folder / secret.file)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import count
-from pathlib import Path
 from typing import Final
 
-from gateway.errors import BadConfig
-from gateway.files import Unreadable, read_regular
-from gateway.folder import make_folder, sync_folder
 from gateway.model import Category
 from gateway.telemetry import ResourceUsage
 
 SECRET_BYTES: Final = 32
-"""The shortest secret."""
+"""The shortest secret, and what is made where there is none."""
 
-MAX_FILE_BYTES: Final = 1_000_000
-"""The largest file of a secret; its first 64 bytes count."""
+MAX_SECRET_BYTES: Final = 64
+"""The longest: what BLAKE2b takes as a key (RFC 7693, section 2.1)."""
 
 MAX_SUBJECT_HASHES: Final = 16_384
 """Hashes that are kept in memory."""
@@ -45,26 +39,6 @@ class Keys:
         self._count = count()
         self.subject: Final = lru_cache(MAX_SUBJECT_HASHES)(self._hashed_subject)
         """16 bytes for an identifier or an address, by its category. The same people come again and again."""
-
-    @staticmethod
-    def read(path: Path) -> Keys:
-        """Return those of the secret in a file, which is made if it isn't there, for its owner only.
-
-        Raises BadConfig, naming the path.
-        """
-        try:
-            if not path.exists():
-                make_folder(path.parent)
-                _make(path)
-                sync_folder(path.parent)
-            secret = read_regular(path, MAX_FILE_BYTES)
-        except OSError as error:
-            raise BadConfig(f"{path}: {error.strerror}") from error
-        except Unreadable as fault:
-            raise BadConfig(f"{path}: {fault}") from None
-        if len(secret) < SECRET_BYTES:
-            raise BadConfig(f"{path}: must hold {SECRET_BYTES} bytes or more")
-        return Keys(secret[:64])
 
     def use(self) -> ResourceUsage:
         """Return how many hashes of identifiers and addresses are remembered, of how many."""
@@ -107,18 +81,3 @@ def _hash(start: blake2b, *parts: bytes) -> bytes:
     state = start.copy()
     state.update(b"".join([len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts]))
     return state.digest()
-
-
-def _make(path: Path) -> None:
-    """Make the secret; of several processes that do so at once, one succeeds, and all have the same."""
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            path.hardlink_to(scratch)
-    finally:
-        scratch.unlink(missing_ok=True)  # another start may have found it left over

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,7 @@ from msgspec import Meta
 from gateway.exporters.template.body_schema import BodySchema
 from gateway.exporters.template.checks import vendor_problems
 from gateway.yamlfile import Problem
-from gateway.yamlfile.bounded import Text
+from gateway.yamlfile.bounded import ENV_OR_FILE, Text, Variable
 
 TypeName = Annotated[
     str,
@@ -23,16 +23,11 @@ TypeName = Annotated[
         pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", description="a message type's full name, such as acme.crm.v1.Contact"
     ),
 ]
-Variable = Annotated[
-    str, Meta(pattern=r"[A-Za-z_][A-Za-z0-9_]{0,127}", description="the name of an environment variable")
-]
 Template = Any
 """The body that a vendor gets for one item, as a tree whose texts hold placeholders: see `template/placeholders.py`.
 
 To whoever reads the document it is any tree; all else takes it as a mapping of `TemplateValue`.
 """
-
-ENV_OR_FILE: Final = "must say one of env and file"
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from gateway.config import Outbox
+from gateway.config import Config, Outbox
+from gateway.delivery.hash_secret import open_secret
 from gateway.delivery.keys import Keys
 from gateway.delivery.outbox import schema
 from gateway.delivery.outbox.admin import OutboxAdmin
@@ -69,7 +70,7 @@ async def test_dead_letters_keep_their_reasons_and_can_be_replayed(state: Path) 
 
 
 async def test_keys_are_made_and_known_as_before(state: Path) -> None:
-    keys = Keys.read(state / "keys")
+    keys = Keys(open_secret(Config(state=state)))
     again, text = keys.key("web", "batched 0", 0, "crm"), b"batched 0"
     assert again.hex() == EXPECTED["again"]
     assert keys.subject(Category.USER_ID, "usr_1").hex() == EXPECTED["person"]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from gateway.delivery.keys import Keys
-from gateway.errors import BadConfig
 from gateway.model import Category
 
 KEYS = Keys(bytes(range(32)))
@@ -58,37 +55,3 @@ def test_the_same_bytes_hash_otherwise_for_another_use() -> None:
 
 def test_what_is_fresh_is_never_the_same() -> None:
     assert len({KEYS.fresh() for _ in range(100)}) == 100
-
-
-def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "key"
-    assert Keys.read(path).fingerprint(b"x") == Keys.read(path).fingerprint(b"x")
-    assert (path.stat().st_mode & 0o777, len(path.read_bytes()), list(path.parent.iterdir())) == (0o600, 32, [path])
-
-
-def test_processes_that_start_at_once_have_the_same_secret(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert len(set(pool.map(_marked, [tmp_path / "key"] * 8, chunksize=1))) == 1
-
-
-def _marked(path: Path) -> bytes:
-    return Keys.read(path).fingerprint(b"x")
-
-
-@pytest.mark.parametrize("content", [b"", b"short"])
-def test_a_secret_that_is_too_short_is_not_used(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    path.write_bytes(content)
-    with pytest.raises(BadConfig, match=str(path)):
-        Keys.read(path)
-
-
-def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadConfig, match=str(tmp_path)):
-        Keys.read(tmp_path)
-
-
-def test_a_file_in_the_way_of_the_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(BadConfig, match="file/key"):
-        Keys.read(tmp_path / "file" / "key")
