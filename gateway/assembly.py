@@ -72,7 +72,8 @@ def assemble(
 
     A `substitute` takes the place of the role's own.
     """
-    _prepare_state(config.state, checked.folder_problems)
+    if config.keeps_state:
+        _prepare_state(config.state, checked.folder_problems)
     keys = Keys(open_secret(config))
     base = _delivery_base(config, certificates, telemetry, substitute)
     upstreams = Upstreams(_no_certificates if certificates is None else certificates.channel_credentials)

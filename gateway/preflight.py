@@ -49,7 +49,7 @@ def preflight(config: Config, origin: Origin, load: Callable[[], LoadedPolicy], 
 
     Raises BadConfig, with a line for each problem.
     """
-    found = tuple(folder_problems(config.state, is_state_file))
+    found = tuple(folder_problems(config.state, is_state_file)) if config.keeps_state else ()
     broken = [flaw for flaw in found if flaw.fix is None]
     problems = [problem for check in CHECKS for problem in check(config)]
     # What is wrong with the folder itself is told once.
@@ -87,7 +87,7 @@ def _free_space_problems(config: Config) -> Iterator[Problem]:
     hashes = is_there(state / KEY_FILE) or is_there(state / FINGERPRINT_FILE)
     begun = hashes and (config.outbox is None or is_there(state / outbox.NAME))
     above = next((one for one in (state, *state.absolute().parents) if is_folder(one)), None)
-    if begun or above is None:
+    if begun or above is None or not config.keeps_state:
         return
     volume = os.statvfs(above)
     free = volume.f_bavail * volume.f_frsize

@@ -42,13 +42,14 @@ class RouteRecord(msgspec.Struct, frozen=True):
 class ConfigurationRecord(msgspec.Struct, frozen=True):
     """What a configuration leads to.
 
-    `mended`: what `serve` puts right by itself. `expired`: certificates with which a gateway starts all the same.
+    `state`: None where none is kept. `mended`: what `serve` puts right by itself. `expired`: certificates with which a
+    gateway starts all the same.
     """
 
     config: str
     role: str
     address: str
-    state: str
+    state: str | None
     policy: str
     contracts: list[str]
     plans: list[PlanRecord]
@@ -128,7 +129,7 @@ def _configuration_record(given: Config, origin: Origin, path: Path | None) -> C
         config="no configuration file" if path is None else str(path),
         role=given.role,
         address=given.listeners.local.address,
-        state=str(given.state),
+        state=str(given.state) if given.keeps_state else None,
         policy=str(file.path),
         contracts=[str(contract) for contract in given.contracts or (default_path(),)],
         plans=[PlanRecord(item, destination, plan.digest) for (item, destination), plan in sorted(plans.items())],

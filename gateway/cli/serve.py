@@ -84,4 +84,5 @@ def _embedded_notice(config: Config) -> str:
     policy = "Kannelle's policy" if config.policy is None else f"the policy {config.policy}"
     listeners = config.listeners
     addresses = " and ".join(one.address for one in (listeners.local, listeners.local_http) if one is not None)
-    return f"No configuration file: role {config.role} on {addresses}, {policy}, files under {config.state}/"
+    kept = f"files under {config.state}/" if config.keeps_state else "no files"
+    return f"No configuration file: role {config.role} on {addresses}, {policy}, {kept}"

@@ -306,13 +306,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     state: Path = DEFAULT_STATE_FOLDER
     """The folder that embedded stores and exporters write to.
 
-    Without `hash_secret`, the secret of keyed hashes too. The default is in the working folder.
+    Without `hash_secret`, the secret of keyed hashes too. The default is in the working folder. An agent without an
+    outbox uses none.
     """
 
     hash_secret: HashSecret | None = None
     """The secret of keyed hashes, by which a request that comes again is known, and a person's items are found.
 
-    Without it, one is made and kept in the state folder.
+    Without it, one is made and kept in the state folder; that of an agent without an outbox comes from `tls.key`.
     """
 
     service: Name = ""
@@ -347,3 +348,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     insecure_loopback: bool = False
     """Whether exporters may send to `http://` on this machine, for trials."""
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the state folder is used at all: an agent without an outbox keeps nothing."""
+        return self.role != "agent" or self.outbox is not None

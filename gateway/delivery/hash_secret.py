@@ -1,6 +1,8 @@
 """The secret of keyed hashes: where it is, and that it is the one by which the state folder was hashed so far.
 
-With another one, nothing that is stored would be found any more: no request that comes again, no person.
+With another one, nothing that is stored would be found any more: no request that comes again, no person. An agent
+without an outbox stores nothing, has no state folder, and hashes no person, but makes the keys by which its hub knows
+what comes again; so its secret needs to live as long as its callers try again, and comes from its private key.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Final
 from gateway.config import Config, HashSecret
 from gateway.delivery.keys import MAX_SECRET_BYTES, SECRET_BYTES
 from gateway.errors import BadConfig
-from gateway.files import Unreadable, read_error_text, read_regular
+from gateway.files import MAX_PEM_BYTES, Unreadable, read_error_text, read_regular
 from gateway.folder import make_folder, sync_folder
 from gateway.yamlfile import Keys, Problem
 
@@ -47,7 +49,10 @@ class BadSecret(Exception):
 def secret_problems(config: Config) -> Iterator[Problem]:
     """Yield what is wrong with the secret, if something is. Changes nothing."""
     try:
-        _find(config)
+        if config.keeps_state:
+            _find(config)
+        elif config.hash_secret is not None:
+            _configured_secret(config.hash_secret)
     except BadSecret as fault:
         yield fault.keys, str(fault)
 
@@ -55,6 +60,8 @@ def secret_problems(config: Config) -> Iterator[Problem]:
 def open_secret(config: Config) -> bytes:
     """Return the secret, made if there is none, and keep its fingerprint in the state folder. Raises BadConfig."""
     try:
+        if not config.keeps_state:
+            return _stateless_secret(config)
         secret = _find(config) or _made(config.state / KEY_FILE)
         _write_new(config.state / FINGERPRINT_FILE, f"{fingerprint_of(secret)}\n".encode())
         _find(config)  # another start may have been first
@@ -98,6 +105,19 @@ def _another(config: Config, *, missing: bool, former_is_own: bool) -> BadSecret
     return BadSecret(
         ("hash_secret",), f"is another secret than {state} was hashed by; with it {_BREAKS}. {remedy}. {way_out}"
     )
+
+
+def _stateless_secret(config: Config) -> bytes:
+    """Return the secret of who keeps no state: the same while the agent's private key is. Raises BadSecret."""
+    if config.hash_secret is not None:
+        return _configured_secret(config.hash_secret)
+    assert config.tls is not None, "an agent doesn't load without"
+    key = config.tls.key
+    try:
+        material = read_regular(key, MAX_PEM_BYTES)
+    except (OSError, Unreadable) as failure:
+        raise BadSecret(("tls", "key"), f"{key}: {read_error_text(failure)}") from None
+    return blake2b(material, digest_size=MAX_SECRET_BYTES, person=b"hash_secret").digest()
 
 
 def _configured_secret(source: HashSecret) -> bytes:

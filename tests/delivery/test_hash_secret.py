@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from gateway.config import Config, HashSecret
+from gateway.config import Config, HashSecret, Hub, Tls
 from gateway.delivery.hash_secret import FINGERPRINT_FILE, KEY_FILE, fingerprint_of, open_secret, secret_problems
 from gateway.errors import BadConfig
 
@@ -212,3 +212,27 @@ def test_a_fingerprint_is_not_of_the_secrets_bytes_alone() -> None:
 def test_a_file_in_the_way_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert str(tmp_path / "file" / "keys") in fault(own(tmp_path / "file"))
+
+
+def stateless(state: Path, key: bytes, secret: HashSecret | None = None) -> Config:
+    """An agent without an outbox."""
+    (path := state.parent / "tls.key").write_bytes(key)
+    tls = Tls(certificate=path, key=path, ca=path)
+    return Config(role="agent", hub=Hub(address="hub:14007"), outbox=None, state=state, tls=tls, hash_secret=secret)
+
+
+def test_an_agent_without_an_outbox_has_the_secret_of_its_private_key_and_keeps_nothing(state: Path) -> None:
+    one, same, other = (open_secret(stateless(state, key)) for key in (b"a key", b"a key", b"another key"))
+    assert one == same != other
+    assert len(one) == 64
+    assert b"a key" not in one
+    assert not state.exists()
+
+
+def test_an_agent_without_an_outbox_takes_a_configured_secret(state: Path) -> None:
+    secret = from_file(state, SECRET).hash_secret
+    config = stateless(state, b"a key", secret)
+    assert ([*secret_problems(config)], open_secret(config)) == ([], SECRET)
+    assert not state.exists()
+    (state.parent / "secret").write_bytes(b"short")
+    assert fault(config).startswith("hash_secret.file: must hold 32 to 64 bytes, and holds 5: ")
