@@ -95,6 +95,17 @@ def _free_space_problems(config: Config) -> Iterator[Problem]:
         yield ("state",), f"{state}: has {free} bytes free on its volume, and {MIN_FREE_BYTES} are needed to begin"
 
 
+def _stranded_outbox_problems(config: Config) -> Iterator[Problem]:
+    """Yield if an outbox is there that nobody would empty: what it holds was acknowledged."""
+    path = config.state / outbox.NAME
+    if not config.keeps_state and is_there(path):
+        text = (
+            "an agent without an outbox would never hand over what it holds: say `outbox: {}`, which hands it over, or "
+            "delete the file once `outbox status` says that nothing is stored"
+        )
+        yield ("outbox",), f"{path}: {text}"
+
+
 def _tls_problems(config: Config) -> Iterator[Problem]:
     try:
         if config.tls is not None:
@@ -123,6 +134,7 @@ def _socket_problems(config: Config) -> Iterator[Problem]:
 
 CHECKS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _free_space_problems,
+    _stranded_outbox_problems,
     _tls_problems,
     _hub_problems,
     _socket_problems,

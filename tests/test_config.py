@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -173,6 +175,32 @@ def test_null_turns_a_listener_off(tmp_path: Path) -> None:
 )
 def test_every_key_can_be_overridden(variable: str, value: str, expected: Config) -> None:
     assert load(None, {f"PRIVACY_GATEWAY__{variable}": value}) == expected
+
+
+AGENT: Final = {
+    "PRIVACY_GATEWAY__ROLE": "agent",
+    "PRIVACY_GATEWAY__HUB__ADDRESS": "hub:14007",
+    "PRIVACY_GATEWAY__TLS": "{certificate: a, key: b, ca: c}",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "outbox"),
+    [
+        ("", {}, None),
+        ("outbox: null", {}, None),
+        ("outbox: {}", {}, Outbox()),
+        ("outbox: {margin: 0}", {}, Outbox(margin=0)),
+        ("", {"PRIVACY_GATEWAY__OUTBOX": "{}"}, Outbox()),
+        ("", {"PRIVACY_GATEWAY__OUTBOX__MARGIN": "0"}, Outbox(margin=0)),
+        ("outbox: {}", {"PRIVACY_GATEWAY__OUTBOX": "null"}, None),
+    ],
+)
+def test_an_agent_has_an_outbox_only_where_the_configuration_says_so(
+    text: str, environ: Mapping[str, str], outbox: Outbox | None, tmp_path: Path
+) -> None:
+    config = load(written(tmp_path, text), {**AGENT, **environ})
+    assert (config.outbox, config.keeps_state) == (outbox, outbox is not None)
 
 
 def test_the_environment_turns_a_listener_on() -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from gateway.config import Config
+from gateway.config import Config, Hub
 from gateway.errors import BadConfig
 from gateway.loading import compile_all, load_sources
 from gateway.preflight import MIN_FREE_BYTES, preflight
 from gateway.yamlfile import NO_ORIGIN
 from tests.delivery.outboxes import on_a_volume
+from tests.support.proxy_certificates import certificate_for, dns, write_tls
 
 
 def _checked(state: Path) -> None:
-    config = Config(state=state)
+    _checked_config(Config(state=state))
+
+
+def _checked_config(config: Config) -> None:
     preflight(config, NO_ORIGIN, lambda: compile_all(config, *load_sources(config)))
 
 
@@ -36,6 +41,18 @@ def _full(folder: Path) -> None:
         (state / name).write_bytes(bytes(32))
         (state / name).chmod(0o600)
     _checked(state)
+
+
+def test_an_agent_without_an_outbox_leaves_none_that_holds_something(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (outbox := state / "outbox.db").write_bytes(b"")
+    outbox.chmod(0o600)
+    tls = write_tls(tmp_path, certificate_for(dns("localhost")))
+    agent = Config(role="agent", hub=Hub(address="hub:14007"), tls=tls, state=state)
+    _checked_config(agent)
+    with pytest.raises(BadConfig, match=rf"^outbox: {outbox}: an agent without an outbox would never hand over"):
+        _checked_config(msgspec.structs.replace(agent, outbox=None))
 
 
 def _tree(folder: Path) -> Iterator[tuple[str, int, int, int]]:

@@ -124,6 +124,7 @@ def dead_letter(path: Path | None, form: str, **choice: Unpack[Choice]) -> int:
     from gateway.cli.outbox_access import outbox_of  # noqa: PLC0415 as above
 
     with outbox_of(path) as access:
+        access.check_keeps_dead_letters()
         given_up = access.choice_of(**choice)
         outcome = access.do(access.admin.dead_letter(given_up), given_up)
         return outcome.report("dead_lettered", "dead letters now", "item", form)

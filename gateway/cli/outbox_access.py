@@ -72,6 +72,11 @@ class OutboxAccess:
             raise click.UsageError("Say which: IDs, or what they have in common, or --all; one of these.")
         return msgspec.structs.replace(self.filter_of(**criteria), ids=ids)
 
+    def check_keeps_dead_letters(self) -> None:
+        """Raise UsageError for an agent's outbox, whose dead letters would wait again at once."""
+        if self._config.role == "agent":
+            raise click.UsageError("An agent has no dead letters: its hub keeps them. `outbox purge` deletes.")
+
     def do(self, steps: Iterable[Removed], choice: EntryFilter) -> Outcome:
         """Do all steps, with a bar on a terminal."""
         done = leased = 0

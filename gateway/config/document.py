@@ -227,13 +227,19 @@ class Reload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where releases are kept, in the state folder, until their recipients have them."""
+    """Where releases are kept, in the state folder, until their recipients have them.
+
+    An agent's are, until its hub has them.
+    """
 
     max_bytes: Annotated[int, Meta(ge=64 * 1024)] = 1024 * 1024 * 1024
     """Bytes of releases kept at most, dead letters among them. A call beyond that is told to come back."""
 
     max_age: timedelta = timedelta(days=3)
-    """How long delivery is tried. What couldn't be delivered within becomes a dead letter."""
+    """How long delivery is tried. What couldn't be delivered within becomes a dead letter.
+
+    An agent, which has none, tries for as long as the destination's retention says.
+    """
 
     sweep: Annotated[float, SECONDS, Meta(gt=0, le=3600)] = 60.0
     """How often what is too old is looked for."""
@@ -246,6 +252,10 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     remember: Annotated[float, SECONDS, Meta(ge=0, le=7 * 86400)] = 3600.0
     """How long a request ID is known, at least, after its item was stored: sent again within, it is stored once."""
+
+
+DEFAULT_OUTBOX: Final = Outbox()
+"""The outbox where the configuration says nothing of one: an agent then has none."""
 
 
 class Hub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -325,10 +335,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tls: Tls | None = None
     """Certificates, for `inbound`, `delivery`, `hub`, and upstreams of `outbound` that aren't plaintext."""
 
-    outbox: Outbox | None = Outbox()
+    outbox: Outbox | None = DEFAULT_OUTBOX
     """Where releases wait for their recipients.
 
-    An agent can do without: with `null` it refuses calls while its hub is away.
+    An agent has one only where this says so, with `outbox: {}` at least: then it takes calls while its hub is away, and
+    refuses them otherwise. No other role can do without.
     """
 
     hub: Hub | None = None

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.config.checks import check
-from gateway.config.document import DEFAULT_STATE_FOLDER, Config, HashSecret, Tls
+from gateway.config.document import DEFAULT_OUTBOX, DEFAULT_STATE_FOLDER, Config, HashSecret, Tls
 from gateway.errors import BadConfig
 from gateway.yamlfile import Node, Origin, build, compose, load_text
 
@@ -37,7 +37,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, Origin]
             root = _override(root, keys, _node_of_override(name, environ[name]))
     config, origin = build(root, Config, BadConfig)
     check(config, origin)
-    return _resolve_paths(config, Path() if path is None else path.parent), origin
+    return _resolve_paths(_without_default_outbox(config), Path() if path is None else path.parent), origin
 
 
 def _override(root: Node, keys: list[str], given: Node) -> Node:
@@ -72,6 +72,13 @@ def _with_place(node: Node, place: str) -> Node:
         case list(items):
             return Node(place, [_with_place(item, place) for item in items])
     return replace(node, place=place)
+
+
+def _without_default_outbox(config: Config) -> Config:
+    """`config` without an outbox where it is an agent's and none was given: a sidecar has no volume by itself."""
+    if config.role == "agent" and config.outbox is DEFAULT_OUTBOX:
+        return msgspec.structs.replace(config, outbox=None)
+    return config
 
 
 def _resolve_paths(config: Config, folder: Path) -> Config:

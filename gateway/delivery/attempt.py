@@ -53,6 +53,8 @@ class AttemptDeps(msgspec.Struct, frozen=True):
     redecider: DecidesAgain
     counts: Counts
     clock: Clock = SYSTEM_CLOCK
+    keeps_dead_letters: bool = True
+    """An agent keeps none: what its hub refuses for good is deleted and counted."""
 
 
 class DeliveryAttempt:
@@ -196,7 +198,11 @@ class DeliveryAttempt:
                 log.info("%s: %d items may not leave any more: %s", self._destination, count, reason)
 
     async def _dead_letter(self, reasons: Mapping[int, Reason]) -> None:
-        if reasons:
+        if not self._deps.keeps_dead_letters:
+            for reason, count in Counter(reasons.values()).items():
+                log.warning("%s: the hub refuses %d items for good: %s", self._destination, count, reason)
+            await self._purge(reasons)
+        elif reasons:
             await self._deps.outbox.dead_letter(reasons, self._deps.clock.now_ns())
             self._unended.difference_update(reasons)
             for reason, count in Counter(reasons.values()).items():

@@ -56,6 +56,8 @@ class Retention:
     async def once(self) -> None:
         """Delete what is older than its destination's retention, dead-letter what is older than `max_age`.
 
+        Where no dead letters are kept, those of an earlier configuration wait again.
+
         What no flow leads to its destination any more is deleted, too.
 
         What is in force is read at every step: nothing that a newer policy leads somewhere is deleted by an older one.
@@ -75,9 +77,11 @@ class Retention:
         """Dead-letter and delete what is too old; a destination that the policy no longer names has `max_age`."""
         now, known = self._deps.clock.now_ns(), self._flows().compiler.policy.destinations.get(name)
         retention = self._max_age if known is None else known.retention
-        self._dead_lettered(
-            name, await self._deps.outbox.dead_letter_expired(name, now - _ns(min(self._max_age, retention)), now)
-        )
+        if self._deps.keeps_dead_letters:
+            expired = await self._deps.outbox.dead_letter_expired(name, now - _ns(min(self._max_age, retention)), now)
+            self._dead_lettered(name, expired)
+        elif replayed := await self._deps.outbox.replay(name, now):
+            log.info("%s: %d dead letters are handed over again: an agent keeps none", name, replayed)
         self._purged(
             name, await self._deps.outbox.delete_expired(name, now - _ns(retention), now), DeliveryReason.EXPIRED
         )

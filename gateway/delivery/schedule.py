@@ -65,7 +65,7 @@ class Circuit(msgspec.Struct, frozen=True):
         """Return how many more batches may begin."""
         if now < self.open_until:
             return 0
-        return max(0, (1 if self.is_open else max_in_flight) - in_flight)
+        return max(0, (min(1, max_in_flight) if self.is_open else max_in_flight) - in_flight)
 
 
 def batches_by_attempts(leased: Sequence[Leased], max_items: int) -> Iterator[Sequence[Leased]]:

@@ -18,7 +18,8 @@ from gateway.contracts.contract import Contract
 from gateway.delivery import Delivery
 from gateway.delivery.attempt import AttemptDeps
 from gateway.delivery.dispatcher import OutboxDispatcher
-from gateway.delivery.hub.client import HubClient, HubExporter
+from gateway.delivery.hub.client import HubClient
+from gateway.delivery.hub.exporter import HubExporter
 from gateway.delivery.hub.fallback import FallbackDelivery
 from gateway.delivery.outbox import file
 from gateway.delivery.outbox.writer import SqliteOutbox
@@ -109,10 +110,12 @@ class DeliveryBase(msgspec.Struct, frozen=True):
 class OutboxService:
     """An outbox on the gateway's own volume, with workers, and retention on schedule."""
 
-    def __init__(self, outbox: SqliteOutbox, settings: OutboxSettings, deps: DeliveryDeps) -> None:
+    def __init__(
+        self, outbox: SqliteOutbox, settings: OutboxSettings, deps: DeliveryDeps, *, keeps_dead_letters: bool
+    ) -> None:
         self._retention_seconds = settings.sweep
         self._outbox = outbox
-        attempt_deps = AttemptDeps(outbox, deps.redecider, deps.counts)
+        attempt_deps = AttemptDeps(outbox, deps.redecider, deps.counts, keeps_dead_letters=keeps_dead_letters)
         self.delivery = OutboxDispatcher(attempt_deps)
         self._retention = Retention(attempt_deps, deps.flows, deps.exporters, settings.max_age)
         self._retaining: asyncio.Task[None] | None = None
@@ -154,7 +157,9 @@ class DeliverySetup:
         self._recipients = base.recipients
         self._redecider = deps.redecider
         self._store = (
-            None if base.outbox is None or config.outbox is None else OutboxService(base.outbox, config.outbox, deps)
+            None
+            if base.outbox is None or config.outbox is None
+            else OutboxService(base.outbox, config.outbox, deps, keeps_dead_letters=config.role != "agent")
         )
         self.delivery = substitute or _delivery(base.hub_client, self._store)
 

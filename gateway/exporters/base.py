@@ -32,7 +32,8 @@ DELIVERED: Final = Delivered()
 class BatchLimits(msgspec.Struct, frozen=True):
     """How much goes into one batch: entries, and bytes of payloads, where one entry may be larger.
 
-    `max_in_flight` batches may be under way. A batch that could be larger is waited for, `linger_seconds` at most.
+    `max_in_flight` batches may be under way; with 0, nothing is sent for now. A batch that could be larger is waited
+    for, `linger_seconds` at most.
     """
 
     max_items: int = 500
@@ -44,7 +45,10 @@ class BatchLimits(msgspec.Struct, frozen=True):
 class Exporter(Protocol):
     """Sends batches to one recipient. An author writes `send`, and `close` where something is kept open."""
 
-    limits: BatchLimits
+    @property
+    def limits(self) -> BatchLimits:
+        """How much it takes at the moment."""
+        ...
 
     async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
         """Send entries and return the outcome of each: as many, in the same order.

@@ -288,9 +288,12 @@ def test_the_configuration_says_where(state: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PRIVACY_GATEWAY__ROLE", "agent")
     monkeypatch.setenv("PRIVACY_GATEWAY__HUB__ADDRESS", "hub:14007")
     monkeypatch.setenv("PRIVACY_GATEWAY__TLS", "{certificate: a, key: b, ca: c}")
-    monkeypatch.setenv("PRIVACY_GATEWAY__OUTBOX", "null")
     result = run("outbox", "status", "--config", state / "gateway.yaml")
     assert (result.exit_code, "has no outbox" in result.stderr) == (2, True)
+    monkeypatch.setenv("PRIVACY_GATEWAY__OUTBOX", "{}")
+    assert run("outbox", "status", "--config", state / "gateway.yaml").exit_code == 0
+    result = run("outbox", "dead-letter", "--all", "--config", state / "gateway.yaml")
+    assert (result.exit_code, "An agent has no dead letters" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,14 @@ class RecordingExporter:
 class DeliveryCase:
     """Deliveries, and what they are made of."""
 
-    def __init__(self, folder: Path, settings: Outbox) -> None:
+    def __init__(self, folder: Path, settings: Outbox, *, keeps_dead_letters: bool) -> None:
         self.outbox = SqliteOutbox.open(folder / "outbox.db", settings)
         self.redecider = ScriptedRedecider()
         self.time = ManualClock()
         self.counts = Counts()
-        self.deps = AttemptDeps(self.outbox, self.redecider, self.counts, self.time.clock)
+        self.deps = AttemptDeps(
+            self.outbox, self.redecider, self.counts, self.time.clock, keeps_dead_letters=keeps_dead_letters
+        )
 
     async def put(self, *held: OutboxEntry) -> None:
         """Store entries."""
@@ -164,9 +166,14 @@ class DeliveryCase:
 
 
 @asynccontextmanager
-async def delivery_case(folder: Path, settings: Outbox = Outbox()) -> AsyncIterator[DeliveryCase]:  # noqa: B008 - it is frozen
+async def delivery_case(
+    folder: Path,
+    settings: Outbox = Outbox(),  # noqa: B008 - it is frozen
+    *,
+    keeps_dead_letters: bool = True,
+) -> AsyncIterator[DeliveryCase]:
     """Deliveries whose outbox is closed in the end."""
-    case = DeliveryCase(folder, settings)
+    case = DeliveryCase(folder, settings, keeps_dead_letters=keeps_dead_letters)
     try:
         yield case
     finally:

@@ -46,6 +46,34 @@ def sweep(case: DeliveryCase, held: Flows, exporter: Exporter | None = None) -> 
     )
 
 
+AGENT_AGES: dict[str, tuple[float, int]] = {
+    "new": (0, 1),
+    "too old to be tried by another role": (3.01, 1),
+    "almost as old as its retention": (29.9, 1),
+    "older than its retention": (30.1, 0),
+}
+
+
+@pytest.mark.parametrize("row", AGENT_AGES)
+async def test_where_no_dead_letters_are_kept_an_item_is_tried_for_its_retention(row: str, tmp_path: Path) -> None:
+    days, waiting = AGENT_AGES[row]
+    async with delivery_case(tmp_path, keeps_dead_letters=False) as case:
+        await case.put(entry(1, days=days), entry(2))
+        await sweep(case, flows()).once()
+        assert (case.waiting, case.dead) == (waiting + 1, 0)
+        assert sum(case.counts.purged.values()) == 1 - waiting
+
+
+async def test_where_no_dead_letters_are_kept_those_of_before_wait_again(tmp_path: Path) -> None:
+    async with delivery_case(tmp_path, keeps_dead_letters=False) as case:
+        await case.put(*(entry(number) for number in range(3)), entry(3, "us-vendor"))
+        leased = await case.outbox.lease("eu-log", BatchLimits(2), NOW_NS)
+        await case.outbox.dead_letter({one.id: DeliveryReason.EXPIRED for one in leased}, NOW_NS)
+        assert (case.waiting, case.dead) == (2, 2)
+        await sweep(case, flows()).once()
+        assert (case.waiting, case.dead) == (4, 0)
+
+
 AGES: dict[str, tuple[float, int, int]] = {
     "new": (0, 1, 0),
     "tried for as long as it may be": (2.99, 1, 0),

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.delivery.attempt import UNDECIDED_RETRY_SECONDS, DeliveryAttempt
 from gateway.delivery.outbox.interface import Removed
-from gateway.delivery.schedule import OPEN_AFTER_FAILURES
+from gateway.delivery.schedule import OPEN_AFTER_FAILURES, Circuit
 from gateway.delivery.worker import DeliveryWorker
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
@@ -75,6 +75,23 @@ async def test_a_recipient_gets_no_more_batches_at_once_than_it_takes(tmp_path: 
             recipient.open()
             await idle(worker)
         assert (recipient.most_in_flight, len(recipient.texts)) == (3, 10)
+
+
+@pytest.mark.parametrize("failures", [0, OPEN_AFTER_FAILURES])
+async def test_a_recipient_that_takes_nothing_for_now_is_not_tried_and_nothing_is_leased(
+    failures: int, tmp_path: Path
+) -> None:
+    async with delivery_case(tmp_path) as case:
+        await case.put(*entries(10))
+        recipient = RecordingExporter(limits=BatchLimits(max_in_flight=0))
+        async with running_worker(case, recipient) as worker:
+            worker.circuit = Circuit(failures)
+            await idle(worker)
+            assert recipient.batches == []
+            assert len(await case.outbox.lease("crm", BatchLimits(), NOW_NS)) == 10
+            await case.outbox.defer(range(1, 11), 0, failed=False)
+            recipient.limits = BatchLimits()
+            await recipient.wait_for(10)
 
 
 async def test_an_entry_that_cannot_be_taken_yet_holds_up_no_other(tmp_path: Path) -> None:
@@ -147,6 +164,19 @@ async def test_each_lease_ends_by_its_outcome(row: str, tmp_path: Path, caplog: 
         assert (case.waiting, case.dead, len(recipient.texts)) == (waiting, dead, 3)
         assert {key: count for key, count in case.counts.deliveries.items() if count} == counted
     assert "planted" not in caplog.text
+
+
+async def test_where_no_dead_letters_are_kept_what_is_refused_for_good_is_deleted_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with delivery_case(tmp_path, keeps_dead_letters=False) as case:
+        await case.put(*entries(3))
+        reply = each(_0=Retryable(), _1=Rejected(ItemReason.TOO_LARGE))
+        async with running_worker(case, RecordingExporter(reply)) as worker:
+            await idle(worker)
+        assert (case.waiting, case.dead) == (1, 0)
+        assert ({**case.counts.purged}, {**case.counts.dead_lettered}) == ({("crm", "TOO_LARGE"): 1}, {})
+    assert "crm: the hub refuses 1 items for good: TOO_LARGE" in caplog.text
 
 
 async def test_what_was_put_off_comes_again_when_it_is_due(tmp_path: Path) -> None:

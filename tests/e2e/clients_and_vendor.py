@@ -1,15 +1,17 @@
 """What a kill test needs.
 
-Clients that send until each event is acknowledged, and a vendor in a thread that fails as it likes.
+Clients that send until each event is acknowledged, gateways that live again, and a vendor in a thread that fails as it
+likes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,8 @@ from kannelle.privacy.v1 import analytics_pb2
 
 from gateway.standins import Fault, SegmentStandIn
 from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
+from tests.support.gateway_process import GatewayProcess
+from tests.support.proxy_certificates import certificate_for, dns, write_tls
 from tests.support.requests import TRACK, TRACK_BATCH, event
 
 POLICY: Final = """
@@ -188,3 +192,41 @@ def until_arrived(vendor: FaultyVendor, count: int) -> None:
             return
         deadline.wait(0.1)
     raise AssertionError(f"{len(vendor.stand_in.accepted)} of {count} arrived")
+
+
+def settings(folder: Path, **more: str) -> Mapping[str, str]:
+    given = {"PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"), "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}
+    return {
+        **given,
+        "SEGMENT_WRITE_KEY": "a-write-key",
+        **{f"PRIVACY_GATEWAY__{name}": value for name, value in more.items()},
+    }
+
+
+class Life:
+    """A gateway that is started again each time that it is killed, at the same address."""
+
+    def __init__(self, start: Callable[[], GatewayProcess]) -> None:
+        self._start = start
+        self.process = start()
+
+    def kill(self) -> None:
+        self.end()
+        self.begin()
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        assert self.process.wait() == -signal.SIGKILL
+        self.process.kill()
+
+    def begin(self) -> None:
+        self.process = self._start()
+
+
+def starting(folder: Path, vendor: FaultyVendor, port: int, more: Mapping[str, str]) -> Callable[[], GatewayProcess]:
+    """How to start a gateway that has a folder and a certificate of its own."""
+    folder.mkdir()
+    tls = write_tls(folder, certificate_for(dns("localhost")))
+    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url))
+    given = settings(folder, TLS__CERTIFICATE=str(tls.certificate), TLS__KEY=str(tls.key), TLS__CA=str(tls.ca), **more)
+    return lambda: GatewayProcess(folder, environ=given, address=f"127.0.0.1:{port}")

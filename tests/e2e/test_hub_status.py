@@ -58,7 +58,7 @@ def test_an_agent_and_its_hub_tell_of_each_other(tmp_path: Path) -> None:
             "ROLE": "hub",
             "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}",
         }
-        agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}", "OUTBOX": "null"}
+        agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}"}
         with started(tmp_path / "agent", "video.example", **agent) as sidecar:
             wait_until(hub_is(sidecar, False, "UPSTREAM_REFUSED"))
             assert metric_value(sidecar, "privacy_gateway_hub_up") == 0
@@ -69,6 +69,8 @@ def test_an_agent_and_its_hub_tell_of_each_other(tmp_path: Path) -> None:
                     channel, TRACK, TrackEventRequest(event=event("usr_a", "ada@acme.example")).SerializeToString()
                 )
             assert refused.code is grpc.StatusCode.UNAVAILABLE
+            assert 0 < refused.after <= 10
+            assert not (sidecar.state / "outbox.db").exists()
             with started(
                 tmp_path / "strict", "localhost", LISTENERS__DELIVERY__AGENTS="[crm.example]", **hub
             ) as strict:

@@ -6,18 +6,24 @@ A killed process loses nothing that the kernel has; what power loss takes, this 
 from __future__ import annotations
 
 import random
-import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.e2e.clients_and_vendor import POLICY, Clients, FaultyVendor, check, run_vendor, until_arrived
+from tests.e2e.clients_and_vendor import (
+    Clients,
+    Life,
+    check,
+    run_vendor,
+    settings,
+    starting,
+    until_arrived,
+)
 from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
-from tests.support.proxy_certificates import certificate_for, dns, write_tls
 
 CLIENTS: Final = 8
 
@@ -26,29 +32,6 @@ SIZES: Final = [
     pytest.param(20_000, 12, id="many", marks=pytest.mark.soak),
 ]
 """How many events, and how often something is killed."""
-
-
-def settings(folder: Path, **more: str) -> Mapping[str, str]:
-    given = {"PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"), "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}
-    return {
-        **given,
-        "SEGMENT_WRITE_KEY": "a-write-key",
-        **{f"PRIVACY_GATEWAY__{name}": value for name, value in more.items()},
-    }
-
-
-class Life:
-    """A gateway that is started again each time that it is killed, at the same address."""
-
-    def __init__(self, start: Callable[[], GatewayProcess]) -> None:
-        self._start = start
-        self.process = start()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        assert self.process.wait() == -signal.SIGKILL
-        self.process.kill()
-        self.process = self._start()
 
 
 def kill_in_turn(lives: Sequence[Life], clients: Clients, count: int, kills: int, draw: random.Random) -> None:
@@ -74,15 +57,6 @@ def test_one_gateway_loses_nothing(count: int, kills: int, tmp_path: Path) -> No
         check(vendor, count)
 
 
-def starting(folder: Path, vendor: FaultyVendor, port: int, more: Mapping[str, str]) -> Callable[[], GatewayProcess]:
-    """How to start a gateway that has a folder and a certificate of its own."""
-    folder.mkdir()
-    tls = write_tls(folder, certificate_for(dns("localhost")))
-    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url))
-    given = settings(folder, TLS__CERTIFICATE=str(tls.certificate), TLS__KEY=str(tls.key), TLS__CA=str(tls.ca), **more)
-    return lambda: GatewayProcess(folder, environ=given, address=f"127.0.0.1:{port}")
-
-
 @pytest.mark.parametrize(("count", "kills"), SIZES)
 def test_two_agents_and_a_hub_lose_nothing(count: int, kills: int, tmp_path: Path) -> None:
     """One agent has an outbox of its own, the other none."""
@@ -90,7 +64,7 @@ def test_two_agents_and_a_hub_lose_nothing(count: int, kills: int, tmp_path: Pat
         hub, *ports = (stack.enter_context(reserved()) for _ in range(4))
         listener = {"LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{hub}", "LISTENERS__DELIVERY__AGENTS": "[localhost]"}
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{hub}"}
-        roles = ({"ROLE": "hub", **listener}, agent, {**agent, "OUTBOX": "null"})
+        roles = ({"ROLE": "hub", **listener}, {**agent, "OUTBOX": "{}"}, agent)
         lives = [
             Life(starting(tmp_path / name, vendor, port, more))
             for name, port, more in zip(("hub", "one", "two"), ports, roles, strict=True)

@@ -93,7 +93,7 @@ class Fleet:
             "LISTENERS__DELIVERY__AGENTS": "[localhost]",
         }
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}"}
-        roles: Mapping[str, Mapping[str, str]] = {"hub": hub, "keeping": agent, "direct": {**agent, "OUTBOX": "null"}}
+        roles: Mapping[str, Mapping[str, str]] = {"hub": hub, "keeping": {**agent, "OUTBOX": "{}"}, "direct": agent}
         self.processes: dict[str, GatewayProcess] = {}
         for name, more in roles.items():
             # The hub first: an agent that comes up before its hub knows it as away for a moment.

@@ -15,9 +15,8 @@ import grpc.aio
 
 from gateway.config import Hub
 from gateway.delivery.hub.status import HubStatus
-from gateway.delivery.hub.stream import MAX_REQUEST_BYTES, HubStream
-from gateway.errors import CallReason, ItemReason, Refused, Rejected, Retryable
-from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
+from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS, HubStream
+from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.model import OutboxEntry
 from gateway.telemetry.counts import Counts
 
@@ -39,6 +38,9 @@ FULL_RETRY_SECONDS: Final = 1.0
 
 KEEP_OPEN_SECONDS: Final = 5.0
 """How often a stream is opened where none is open, in seconds, on average."""
+
+REACH_SECONDS: Final = 1.0
+"""The same while the hub is away."""
 
 _CHANNEL_OPTIONS: Final = (
     ("grpc.primary_user_agent", "kannelle-privacy-gateway"),
@@ -89,21 +91,23 @@ class HubClient:
         while True:
             with suppress(Retryable):
                 self._current_stream()
-            await asyncio.sleep(KEEP_OPEN_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+            pause = KEEP_OPEN_SECONDS if self.status.is_up else REACH_SECONDS
+            await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
 
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+    async def accept(self, entries: Sequence[OutboxEntry], within: float | None = None) -> None:
         """Return when the hub has stored all. What is larger than a group is sent as several, whole items each.
 
-        Raises Retryable UNAVAILABLE when the hub doesn't say so in time: it may have stored them; FULL when too much is
-        in flight; what the hub says else; Refused TOO_LARGE for an item that is.
+        Raises Retryable UNAVAILABLE when the hub doesn't say so within as many seconds, else within the configured
+        ones: it may have stored them; FULL when too much is in flight; what the hub says else; Refused TOO_LARGE for an
+        item that is.
         """
-        groups = list(_groups(entries))
+        groups = groups_of(entries)
         size = _size(entries)
         if self._items and (self._items + len(entries) > MAX_PENDING_ENTRIES or self._bytes + size > MAX_PENDING_BYTES):
             raise Retryable(CallReason.FULL, FULL_RETRY_SECONDS)
         self._items, self._bytes = self._items + len(entries), self._bytes + size
         try:
-            await self._send_groups(groups)
+            await self._send_groups(groups, self._hub.timeout if within is None else within)
         finally:
             self._items, self._bytes = self._items - len(entries), self._bytes - size
 
@@ -120,16 +124,14 @@ class HubClient:
         if self._draining:
             await asyncio.wait(self._draining)
 
-    async def _send_groups(self, groups: Sequence[Sequence[OutboxEntry]]) -> None:
+    async def _send_groups(self, groups: Sequence[Sequence[OutboxEntry]], within: float) -> None:
         stream, begun = self._current_stream(), time.monotonic()
         try:
-            results = await asyncio.wait_for(
-                asyncio.gather(*map(stream.send, groups), return_exceptions=True), self._hub.timeout
-            )
+            results = await asyncio.wait_for(asyncio.gather(*map(stream.send, groups), return_exceptions=True), within)
         except TimeoutError:
             if stream.heard_at < begun:
                 stream.abort()
-            raise Retryable(CallReason.UNAVAILABLE) from None
+            raise Retryable(CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS) from None
         if stream.acknowledged:
             self._failures = 0
         _raise_first([result for result in results if isinstance(result, Exception)])
@@ -140,7 +142,7 @@ class HubClient:
         Raises Retryable.
         """
         if self._closed:
-            raise Retryable(CallReason.UNAVAILABLE)
+            raise Retryable(CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
         if self._stream is not None and self._stream.ended:
             self._back_off(self._stream)
             self._stream = None
@@ -173,39 +175,15 @@ class HubClient:
         task.add_done_callback(self._draining.discard)
 
 
-class HubExporter:
-    """Hands what an agent has stored to its hub.
-
-    Guarantee: `delivered` means that the hub has stored it. At least once, under the same key, which the hub knows for
-    a while.
-    """
-
-    def __init__(self, client: HubClient) -> None:
-        """Hand over by `client`, which isn't closed with it."""
-        self.limits = BatchLimits(max_items=1000, max_bytes=MAX_REQUEST_BYTES)
-        self._client = client
-
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Hand entries over: delivered is what the hub has stored, rejected what it never takes."""
-        return await asyncio.gather(*map(self._send, batch))
-
-    async def close(self) -> None:
-        """Close nothing: the client is others' too."""
-
-    async def _send(self, entry: OutboxEntry) -> Outcome:
-        try:
-            await self._client.accept([entry])
-        except Retryable as error:
-            return Retryable(error.reason, error.after, item_only=error.reason is CallReason.UNKNOWN_PLAN)
-        except Refused as error:
-            return Rejected(error.reason)
-        return DELIVERED
-
-
 def _raise_first(errors: Sequence[Exception]) -> None:
     """Raise one of the errors of several groups: a Retryable if there is one, for sending again helps then."""
     if errors:
         raise min(errors, key=lambda error: not isinstance(error, Retryable))
+
+
+def groups_of(entries: Sequence[OutboxEntry]) -> Sequence[Sequence[OutboxEntry]]:
+    """Return the groups that entries are sent in. Raises Refused TOO_LARGE for an item that no message holds."""
+    return list(_groups(entries))
 
 
 def _groups(entries: Sequence[OutboxEntry]) -> Iterator[Sequence[OutboxEntry]]:

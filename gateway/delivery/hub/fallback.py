@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 from gateway.delivery import Delivery
-from gateway.delivery.hub.client import HubClient
+from gateway.delivery.hub.client import HubClient, groups_of
 from gateway.errors import Retryable
 from gateway.model import OutboxEntry
 
+DIRECT_SECONDS: Final = 1.0
+"""How long a caller waits for the hub, in seconds: what that doesn't acknowledge by then is stored here."""
+
 
 class FallbackDelivery:
-    """Hands entries to a hub, or stores them until it is back."""
+    """Hands entries to a hub, or stores them until it is back, under the same keys."""
 
     def __init__(self, client: HubClient, local: Delivery) -> None:
         """`local` delivers to the hub too, when it can."""
@@ -19,20 +24,22 @@ class FallbackDelivery:
         self._local = local
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        """Return when all entries are stored, at the hub or here.
+        """Return when all entries are stored, at the hub or here; at once here while the hub is away.
 
-        Raises Refused, and Retryable when neither takes them.
+        Raises Refused, also for what the hub could never be sent, and Retryable when neither takes them.
         """
-        try:
-            await self._client.accept(entries)
-        except Retryable:
-            await self._local.accept(entries)
+        groups_of(entries)
+        if self._client.status.is_up:
+            with suppress(Retryable):
+                await self._client.accept(entries, DIRECT_SECONDS)
+                return
+        await self._local.accept(entries)
 
     async def drained(self) -> None:
         """Wait until nothing waits here."""
         await self._local.drained()
 
     async def close(self, within: float) -> None:
-        """Deliver what is stored here as far as it can be, then close both."""
+        """Deliver what is stored here, unless the hub is away, then close both."""
         await self._local.close(within)
         await self._client.close(within)

@@ -30,6 +30,11 @@ class HubStatus:
         self._repeats = LogThrottle()
         counts.set_hub_status(up=False)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the hub let the agent in, and hasn't failed since."""
+        return self.check.ok
+
     def reached(self) -> None:
         """The hub has let the agent in, or acknowledged something."""
         before, now = self.check, datetime.now(UTC)

@@ -32,6 +32,9 @@ METHOD: Final = "/kannelle.privacy.v1.DeliveryService/Accept"
 MAX_REQUEST_BYTES: Final = 1024 * 1024
 """How large a request gets, unless one group is larger."""
 
+AWAY_RETRY_SECONDS: Final = 1.0
+"""When a caller is told to come again while the hub is away, in seconds, unless it is left alone for another while."""
+
 _REASON_PREFIX: Final = "REASON_"
 
 
@@ -163,7 +166,7 @@ class HubStream:
         """Fail what isn't acknowledged, stored or not: sending it again, under its keys, does no harm."""
         for stored in self._open.values():
             if not stored.done():
-                stored.set_exception(Retryable(CallReason.UNAVAILABLE))
+                stored.set_exception(Retryable(CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS))
 
 
 def _to_proto(entry: OutboxEntry) -> delivery_pb2.Entry:

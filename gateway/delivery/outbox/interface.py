@@ -97,6 +97,10 @@ class Outbox(Protocol):
         """Dead-letter what was received before a time and isn't leased. Return how many."""
         ...
 
+    async def replay(self, destination: str, now_ns: int) -> int:
+        """Make items again of a destination's dead letters; their delivery begins now. Return how many."""
+        ...
+
     async def delete_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Delete what was received before a time and isn't leased, dead letters too, and record it. Return how many."""
         ...

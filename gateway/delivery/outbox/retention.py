@@ -21,6 +21,8 @@ _LATE: Final = "SELECT id FROM items WHERE lane = ?1 AND received < ?2 AND since
 _OLD: Final = "SELECT id FROM items WHERE lane = ? AND received < ? ORDER BY received"
 _OLD_DEAD: Final = "SELECT id FROM dead WHERE lane = ? AND received < ? ORDER BY received"
 
+_DEAD: Final = "SELECT id FROM dead WHERE lane = ? ORDER BY id LIMIT ?"
+
 INDEXED_BATCHES: Final = 20
 """Batches whose subjects are indexed in one transaction."""
 
@@ -44,6 +46,22 @@ class DeadLetterExpired(msgspec.Struct, frozen=True):
         old = _aged(store, _LATE, self.destination, self.before_ns, self.leased)
         store.dead_letter(dict.fromkeys(old, DeliveryReason.EXPIRED), self.now_ns)
         return len(old)
+
+
+class ReplayDeadLetters(msgspec.Struct, frozen=True):
+    """Makes items again of some dead letters of a destination."""
+
+    destination: str
+    now_ns: int
+
+    def apply(self, store: Store) -> int:
+        """Return how many wait again; 0 once there are no more."""
+        queue = store.queues.known.get(self.destination)
+        if queue is None:
+            return 0
+        return store.replay(
+            [number for (number,) in store.connection.execute(_DEAD, (queue.id, CHUNK_ROWS))], self.now_ns
+        )
 
 
 class DeleteExpired(msgspec.Struct, frozen=True):

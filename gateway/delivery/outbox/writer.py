@@ -27,7 +27,13 @@ from gateway.delivery.outbox.operations import (
     Purge,
     Wipe,
 )
-from gateway.delivery.outbox.retention import DeadLetterExpired, DeleteExpired, DeleteOfTypes, ForgetTypes
+from gateway.delivery.outbox.retention import (
+    DeadLetterExpired,
+    DeleteExpired,
+    DeleteOfTypes,
+    ForgetTypes,
+    ReplayDeadLetters,
+)
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, RETRY_AFTER_SECONDS, ROW_OVERHEAD_BYTES
 from gateway.errors import CallReason, Reason, Retryable
 from gateway.exporters.base import BatchLimits
@@ -118,6 +124,10 @@ class SqliteOutbox:
     async def dead_letter_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Dead-letter what was received before a time. Return how many."""
         return await self._repeat(DeadLetterExpired(destination, before_ns, self._commits.leased, now_ns))
+
+    async def replay(self, destination: str, now_ns: int) -> int:
+        """Make items again of a destination's dead letters. Return how many."""
+        return await self._repeat(ReplayDeadLetters(destination, now_ns))
 
     async def delete_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Delete what was received before a time. Return how many."""

@@ -17,11 +17,12 @@ from gateway.delivery.hub.client import (
     MAX_GROUP_BYTES,
     MAX_RECONNECT_SECONDS,
     HubClient,
-    HubExporter,
     reconnect_delay,
 )
-from gateway.delivery.hub.fallback import FallbackDelivery
+from gateway.delivery.hub.exporter import HubExporter
+from gateway.delivery.hub.fallback import DIRECT_SECONDS, FallbackDelivery
 from gateway.delivery.hub.status import UNTRIED
+from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
 from gateway.model import OutboxEntry, Release
@@ -55,6 +56,12 @@ async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while not holds():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
+
+
+async def reached(agent: HubClient) -> None:
+    """Have a stream kept open, and wait until the hub has let it in."""
+    agent.start()
+    await until(lambda: agent.status.is_up)
 
 
 async def refusal(
@@ -126,7 +133,7 @@ async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyP
         agent = HubClient(
             config.Hub(address="hub.invalid:14007", timeout=1), lambda: (0, credentials(AGENT_CERTIFICATE))
         )
-        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
+        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
         await agent.close(0.0)
     assert asked == []
 
@@ -247,7 +254,7 @@ async def test_a_stream_that_ended_long_ago_is_nobodys_failure_now(tmp_path: Pat
 async def test_a_hub_that_is_silent_is_away(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
     async with running_hub(tmp_path, gate) as one, hub_client(one.port, patience=0.2) as agent:
-        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
+        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
         agent._retry_at = 0.0
         with pytest.raises(Retryable):
             await agent.accept([B])
@@ -298,7 +305,7 @@ async def test_a_hub_that_does_not_let_one_in_is_away_and_both_sides_say_so(
 ) -> None:
     gate = FakeDelivery()
     async with running_hub(tmp_path, gate) as one, hub_client(one.port, lambda: (0, held)) as agent:
-        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, None)
+        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
         assert texts(gate) == []
         assert (agent.status.check.ok, agent.status.check.cause) == (False, cause)
     assert f"the hub takes nothing: {cause}, 1 since" in caplog.text
@@ -438,7 +445,7 @@ async def test_one_that_closes_waits_for_what_is_under_way_and_takes_no_more(tmp
         gate.open()
         await accepting
         await closing
-        assert await refusal(agent, B) == (Retryable, CallReason.UNAVAILABLE, None)
+        assert await refusal(agent, B) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
 
 
 async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
@@ -463,10 +470,12 @@ async def test_each_entry_of_a_batch_has_its_own_outcome(tmp_path: Path) -> None
             raise Retryable(CallReason.FULL, 2.0)
         if text == b"d":
             raise Retryable(CallReason.UNKNOWN_PLAN, 5.0)
+        if text == b"f":
+            raise Refused(CallReason.INTERNAL)
 
     async with running_hub(tmp_path, FakeDelivery(reply)) as one, hub_client(one.port) as agent:
         exporter = HubExporter(agent)
-        outcomes = await exporter.send([A, B, *map(entry, "cde")])
+        outcomes = await exporter.send([A, B, *map(entry, "cdef")])
         await exporter.close()
         assert outcomes == [
             DELIVERED,
@@ -474,6 +483,7 @@ async def test_each_entry_of_a_batch_has_its_own_outcome(tmp_path: Path) -> None
             Retryable(CallReason.FULL, 2.0),
             Retryable(CallReason.UNKNOWN_PLAN, 5.0, item_only=True),
             DELIVERED,
+            Retryable(CallReason.INTERNAL, item_only=True),
         ]
         await agent.accept([A])
 
@@ -484,14 +494,51 @@ async def test_a_batch_for_a_hub_that_is_away_is_sent_again() -> None:
         assert [type(outcome) for outcome in outcomes] == [Retryable, Retryable]
 
 
+async def test_nothing_is_to_be_sent_while_the_hub_is_away(tmp_path: Path) -> None:
+    async with running_hub(tmp_path, FakeDelivery()) as one, hub_client(one.port) as agent:
+        exporter = HubExporter(agent)
+        assert exporter.limits.max_in_flight == 0
+        await reached(agent)
+        assert exporter.limits.max_in_flight > 0
+        await one.stop()
+        await until(lambda: exporter.limits.max_in_flight == 0)
+        await one.start()
+        await until(lambda: exporter.limits.max_in_flight > 0)
+
+
 @pytest.mark.parametrize(
     "error", [Retryable(CallReason.FULL, 2.0), Retryable(CallReason.UNKNOWN_PLAN)], ids=["full", "of another policy"]
 )
 async def test_what_the_hub_cannot_take_now_is_kept(error: Retryable, tmp_path: Path) -> None:
     own = FakeDelivery()
-    async with running_hub(tmp_path, FakeDelivery(raise_error(error))) as one, hub_client(one.port) as agent:
+    gate = FakeDelivery(raise_error(error))
+    async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
+        await reached(agent)
         await FallbackDelivery(agent, own).accept([A])
-    assert own.entries == [A]
+    assert (own.entries, texts(gate)) == ([A], ["a"])
+
+
+async def test_a_caller_waits_for_a_silent_hub_once_and_then_not_at_all(tmp_path: Path) -> None:
+    own = FakeDelivery()
+    async with running_hub(tmp_path, FakeDelivery(shut=True)) as one, hub_client(one.port) as agent:
+        await reached(agent)
+        both = FallbackDelivery(agent, own)
+        begun = time.monotonic()
+        await both.accept([A])
+        assert DIRECT_SECONDS <= time.monotonic() - begun < 5 * DIRECT_SECONDS
+        begun = time.monotonic()
+        for _ in range(20):
+            await both.accept([B])
+        assert time.monotonic() - begun < DIRECT_SECONDS
+    assert own.entries == [A, *[B] * 20]
+
+
+async def test_what_no_hub_could_be_sent_is_refused_though_it_is_away() -> None:
+    own = FakeDelivery()
+    halves = [entry(name, payload=bytes(MAX_GROUP_BYTES // 2)) for name in "ab"]
+    async with hub_client(1) as agent:
+        assert await refusal(FallbackDelivery(agent, own), *halves) == (Refused, ItemReason.TOO_LARGE, None)
+    assert own.entries == []
 
 
 async def test_what_is_for_a_hub_that_is_away_is_kept() -> None:
@@ -504,6 +551,7 @@ async def test_what_is_for_a_hub_that_is_away_is_kept() -> None:
 async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> None:
     gate, own = FakeDelivery(), FakeDelivery()
     async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
+        await reached(agent)
         both = FallbackDelivery(agent, own)
         await both.accept([A])
         gate.reply = raise_error(Refused(ItemReason.UNKNOWN_DESTINATION))
