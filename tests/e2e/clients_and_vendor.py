@@ -58,6 +58,9 @@ tracking_plan:
 PLANTED: Final = ("Zqxjk Vwyqp", "+33 6 12 34 56 78")
 """What no vendor may get."""
 
+EVICTION_SECONDS: Final = 1.0
+"""How long after SIGTERM a gateway is killed."""
+
 FAULTS: Final = (
     Fault.RESET,
     Fault.ERROR,
@@ -212,6 +215,13 @@ class Life:
 
     def kill(self) -> None:
         self.end()
+        self.begin()
+
+    def evict(self) -> None:
+        """Ask it to stop, and kill it a second later, as Kubernetes does where nobody waits longer."""
+        self.process.send_signal(signal.SIGTERM)
+        threading.Event().wait(EVICTION_SECONDS)
+        self.process.kill()
         self.begin()
 
     def end(self) -> None:

@@ -6,7 +6,7 @@ A killed process loses nothing that the kernel has; what power loss takes, this 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -34,22 +34,30 @@ SIZES: Final = [
 """How many events, and how often something is killed."""
 
 
-def kill_in_turn(lives: Sequence[Life], clients: Clients, count: int, kills: int, draw: random.Random) -> None:
-    """Kill one after the other, each at a random moment while events are sent."""
-    moments = sorted(draw.randrange(count * 9 // 10) for _ in range(kills))
+WAYS: Final = [pytest.param(Life.kill, id="killed"), pytest.param(Life.evict, id="told to stop, killed a second later")]
+
+
+def kill_in_turn(way: Callable[[Life], None], lives: Sequence[Life], clients: Clients, moments: Sequence[int]) -> None:
+    """Kill one after the other, each once so many events are acknowledged, while more are sent."""
     for number, moment in enumerate(moments):
         clients.until(moment)
-        lives[number % len(lives)].kill()
+        way(lives[number % len(lives)])
 
 
+def draw_moments(count: int, kills: int, seed: int) -> Sequence[int]:
+    draw = random.Random(seed)
+    return sorted(draw.randrange(count * 9 // 10) for _ in range(kills))
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("count", "kills"), SIZES)
-def test_one_gateway_loses_nothing(count: int, kills: int, tmp_path: Path) -> None:
+def test_one_gateway_loses_nothing(way: Callable[[Life], None], count: int, kills: int, tmp_path: Path) -> None:
     with run_vendor(tmp_path, seed=1) as vendor, reserved() as port:
         address = f"127.0.0.1:{port}"
         life = Life(lambda: GatewayProcess(tmp_path, environ=settings(tmp_path), address=address))
         try:
             clients = Clients([address] * CLIENTS, count)
-            kill_in_turn([life], clients, count, kills, random.Random(2))
+            kill_in_turn(way, [life], clients, draw_moments(count, kills, seed=2))
             clients.wait()
             until_arrived(vendor, count)
         finally:
@@ -57,8 +65,9 @@ def test_one_gateway_loses_nothing(count: int, kills: int, tmp_path: Path) -> No
         check(vendor, count)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("count", "kills"), SIZES)
-def test_two_agents_and_a_hub_lose_nothing(count: int, kills: int, tmp_path: Path) -> None:
+def test_two_agents_and_a_hub_lose_nothing(way: Callable[[Life], None], count: int, kills: int, tmp_path: Path) -> None:
     """One agent has an outbox of its own, the other none."""
     with run_vendor(tmp_path, seed=3) as vendor, ExitStack() as stack:
         hub, *ports = (stack.enter_context(reserved()) for _ in range(4))
@@ -71,7 +80,7 @@ def test_two_agents_and_a_hub_lose_nothing(count: int, kills: int, tmp_path: Pat
         ]
         try:
             clients = Clients([f"127.0.0.1:{port}" for port in ports[1:]] * (CLIENTS // 2), count)
-            kill_in_turn(lives, clients, count, kills, random.Random(4))
+            kill_in_turn(way, lives, clients, draw_moments(count, kills, seed=4))
             clients.wait()
             until_arrived(vendor, count)
         finally:
