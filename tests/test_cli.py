@@ -395,8 +395,7 @@ def test_where_destinations_differ_each_is_named() -> None:
 def test_a_destination_s_gates_are_named(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(
-        default_policy().read_text(encoding="utf-8").replace("purpose: sales", "purpose: sales\n    gates: [backup]"),
-        encoding="utf-8",
+        KANNELLE_POLICY.replace("purpose: sales", "purpose: sales\n    gates: [backup]"), encoding="utf-8"
     )
     assert run("explain", CONTACT, "--policy", str(policy)).stdout.splitlines()[0] == (
         f"{CONTACT} at crm (service in DE, only by the gate backup)"

@@ -25,7 +25,7 @@ from gateway.policy.error_details import unclaimed_classifications
 from gateway.policy.exporter_checks import reserved_key_problems, template_problems
 from gateway.policy.item_types import EVENT_TYPE, ITEM_TYPE_BY_SERVICE, log_types
 from gateway.policy.load import PolicyFile
-from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, LOG_REGIONS, holds_logs, terms_of_log
+from gateway.policy.log_destinations import LOG_ALLOW_TEXT, LOG_REGION_TEXT, LOG_REGIONS, terms_of_log
 from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.open_patterns import OpenPattern, open_patterns
 from gateway.policy.otlp import slots
@@ -319,7 +319,7 @@ class Compiler:
         event = self.contract.message(EVENT_TYPE).fields_by_name
         tracked = {event["properties"].full_name: property_rules(self.policy, event["name"].number, terms)}
         # What is a log's is judged as one, and in an `Any` goes to logs alone: nobody else needs rules for its slots.
-        telemetry = slots.field_rules(self.policy, terms) if holds_logs(terms) else {}
+        telemetry = slots.field_rules(self.policy, terms) if terms == terms_of_log(terms) else {}
         return Projector(
             self.contract,
             {**unclaimed_classifications(self.claims), **self.classifications, **slots.CLASSIFICATIONS},

@@ -22,7 +22,10 @@ def told(*arguments: str) -> str:
 @pytest.mark.parametrize("field", ["reference", f"{SUPPORT}.reference"])
 def test_what_passes_is_counted_by_kind(field: str) -> None:
     lines = told(SUPPORT, "--probe", field, "--destination", "support").splitlines()
-    assert lines[0] == "support: kept: matches sup_[a-z0-9]{8,32}, nothing personal in it"
+    assert (
+        lines[0]
+        == "support: kept: matches sup_[a-z0-9]{8,32}, nothing personal in it, no name or address of the item's own person"
+    )
     assert lines[1].startswith("  name: ")
     assert lines[1].endswith(" pass, such as sup_ivanpetrov")
 

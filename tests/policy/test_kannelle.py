@@ -17,6 +17,7 @@ from gateway.policy.document import Policy
 from gateway.policy.load import default_path, load, parse
 from gateway.policy.tracking_plan import PropertyType
 from gateway.policy.vocabulary import LegalBasis
+from tests.support.kannelle_policy import KANNELLE_POLICY
 
 POLICY: Final[Policy] = load(default_path()).policy
 TEXT: Final = default_path().read_text(encoding="utf-8")
@@ -107,7 +108,9 @@ def test_without_its_gate_the_policy_does_not_hold() -> None:
     with pytest.raises(
         BadPolicy, match=r"destinations\.project-backup\.gates: gets content of kannelle\.project\.v1\."
     ):
-        Compiler(load_contract([default_contract()]), parse(TEXT.replace("    gates: [backup]\n", ""))).plans()
+        Compiler(
+            load_contract([default_contract()]), parse(KANNELLE_POLICY.replace("    gates: [backup]\n", ""))
+        ).plans()
 
 
 def test_every_service_has_a_flow() -> None:

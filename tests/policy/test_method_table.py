@@ -15,6 +15,7 @@ from gateway.model import Category, Recipient
 from gateway.plan import MethodPlan
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Caller, TrafficDirection
+from gateway.policy.load import parse
 from tests.support.contracts import POLICY, PROTO_HEADER, compiler, contract, policy, proto
 
 BODY: Final = """
@@ -119,7 +120,8 @@ def test_listeners_and_authorities_have_tables_of_their_own() -> None:
 
 
 def test_kannelles_contracts_are_carried_without_the_gateways_own_services_and_otlp() -> None:
-    made = Compiler(load([default_path()]), policy(routed("")))
+    backup = POLICY.replace("recipient: service\n", "recipient: service\n    gates: [backup]\n")
+    made = Compiler(load([default_path()]), parse(f"{backup}flows: {{}}\n{routed('')}"))
     assert not [
         path for path in made.method_table.methods if path.startswith(("/kannelle.privacy.v1.", "/opentelemetry."))
     ]

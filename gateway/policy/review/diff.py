@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from gateway.errors import BadPolicy
-from gateway.plan import EnvelopePlan, FieldPlan, Form, Nested, Plan
+from gateway.plan import EnvelopePlan, FieldPlan, Form, MethodPlan, Nested, Plan
 from gateway.policy import named_patterns
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Route
@@ -37,18 +37,32 @@ def diff(old: Compiler, new: Compiler) -> Difference:
 
 
 def _plans(compiler: Compiler) -> Mapping[tuple[str, str], Plan]:
-    """The plans of all flows and routes.
-
-    A route may carry any type that was brought, there and back, as far as it compiles.
-    """
+    """The plans of all flows and routes."""
     plans = {pair: compiler.plan(*pair) for pair in flow_targets(compiler)}
-    for name, terms in _terms_of_routes(compiler).items():
-        for item in contract_types(compiler.contract):
-            try:
-                plans[item, name] = compiler.plan_for(item, terms)
-            except BadPolicy:
-                continue
+    terms = _terms_of_routes(compiler)
+    for item, name in _route_targets(compiler):
+        try:
+            plans[item, name] = compiler.plan_for(item, terms[name])
+        except BadPolicy:
+            continue
     return plans
+
+
+def _route_targets(compiler: Compiler) -> Iterator[tuple[str, str]]:
+    """Yield the types that routes carry, there and back, each with who gets them.
+
+    A route without methods may carry any type that was brought, as far as it compiles.
+    """
+    carried: dict[int, list[MethodPlan]] = {}
+    for index, method in compiler.method_table.route_methods():
+        carried.setdefault(index, []).append(method)
+    every = contract_types(compiler.contract)
+    for index, route in enumerate(compiler.policy.routes):
+        methods = carried.get(index, ())
+        requests = [method.request for method in methods] if route.methods else every
+        responses = [method.response for method in methods] if route.methods else every
+        yield from ((item, route.destination) for item in requests)
+        yield from ((item, _answers_name(route, caller)) for caller in route.callers for item in responses)
 
 
 def _terms_of_routes(compiler: Compiler) -> Mapping[str, RecipientTerms]:

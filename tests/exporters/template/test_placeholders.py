@@ -327,7 +327,7 @@ def test_a_destination_of_a_signal_needs_an_entry_too() -> None:
 
 def test_the_recommended_exporters_load() -> None:
     file = proposed.proposed_policy()
-    assert len(Compiler(KANNELLE, file).plans()) == 11
+    assert len(Compiler(KANNELLE, file).plans()) == 21
     assert isinstance(file.policy.destinations["analytics"].exporter, SegmentSettings)
     assert isinstance(file.policy.destinations["support"].exporter, ZendeskSettings)
 
