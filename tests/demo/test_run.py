@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from gateway.config import Config
 from gateway.delivery.outbox.file import NAME
+from gateway.demo.expectations import MAY_RECEIVE
 from gateway.demo.report import Report, ValueOutcome
 from gateway.demo.run import print_result, run, run_demo
 from gateway.errors import DeliveryReason
@@ -74,12 +76,14 @@ async def _left(state: Path) -> None:
         await outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW_NS)
 
 
+ARCHIVED: Final = MAY_RECEIVE["support-archive"]
+
+
 @pytest.mark.parametrize(
     ("allow", "found"),
     [
-        ({"activity-log": INDIRECT | {Category.NAME}}, "left, and holds NAME: 'Camille Aubert'"),
-        ({"activity-log": INDIRECT | {Category.NAME}}, "found in what it got, and holds NAME: 'Camille Aubert'"),
-        ({"application-log": INDIRECT | {Category.FREE_TEXT}}, "left, and holds FREE_TEXT"),
+        ({"support-archive": ARCHIVED | {Category.NETWORK}}, "left, and holds NETWORK: '203.0.113.42'"),
+        ({"support-archive": ARCHIVED | {Category.NETWORK}}, "found in what it got, and holds NETWORK: '203.0.113.42'"),
         ({"crm": INDIRECT | {Category.NAME}}, "is missing: '+33 1 99 00 02 34'"),
         ({"analytics": INDIRECT - {Category.WORK_EMAIL}}, "is missing: 'lea.fontaine@halle-nord.example'"),
         ({"analytics": INDIRECT - {Category.OPERATIONAL}}, "is missing"),
