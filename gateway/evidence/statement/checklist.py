@@ -8,6 +8,7 @@ from typing import Final
 from gateway.evidence.statement.checks import Check
 from gateway.evidence.statement.flow_checks import (
     ArchiveCheck,
+    EnforcedCheck,
     FailClosedCheck,
     ListedRecipientsCheck,
     NeverCollectedCheck,
@@ -139,6 +140,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     PersonalAccountCheck(Rule.NO_PERSONAL_ACCOUNTS, EVERYBODY),
     PurposeCheck(Rule.PURPOSES, DESTINATIONS, PURPOSES, "a purpose of the statement"),
     ArrivalCheck(Rule.ALLOWED_CATEGORIES, EVERYBODY),
+    EnforcedCheck(Rule.ENFORCED),
     ListedRecipientsCheck(Rule.LISTED_RECIPIENTS),
     EndpointRegionCheck(Rule.ENDPOINT_REGIONS),
     BasisCheck(Rule.CONSENT, DESTINATIONS, frozenset(LegalBasis) - {LegalBasis.CONSENT}, "no consent"),

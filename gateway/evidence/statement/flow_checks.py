@@ -18,6 +18,7 @@ from gateway.evidence.statement.recipients import Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.model import Category, Facts, Release
 from gateway.pipeline.flows import Flow
+from gateway.policy.document import Mode
 from gateway.policy.item_types import EVENT_TYPE
 
 UNKNOWN_NAME: Final = "kannelle.probe.v1.Nobody"
@@ -60,6 +61,22 @@ class ListedRecipientsCheck(msgspec.Struct, frozen=True):
             return CheckResult(self.rule, True, tried, f"refused: {refusal.reason}")
         reached = ", ".join(name for name, _ in flow.terms)
         return CheckResult(self.rule, False, tried, f"goes to {reached or 'nobody, but is accepted'}")
+
+
+class EnforcedCheck(msgspec.Struct, frozen=True):
+    """No route lets calls pass as they are."""
+
+    rule: Rule
+
+    def run(self, held: InForce) -> Iterator[CheckResult]:
+        """Yield a result for each route, or one if there are none."""
+        for index, route in enumerate(held.policy.routes):
+            tried = f"calls of {route.authority}, {route.listener}, to {route.destination} are minimised"
+            passed = route.mode is Mode.ENFORCE
+            outcome = "they are" if passed else f"by {route.mode} they pass as they are"
+            yield CheckResult(self.rule, passed, tried, outcome, ("routes", index, "mode"))
+        if not held.policy.routes:
+            yield CheckResult(self.rule, True, "routes", "no calls between services pass")
 
 
 class FailClosedCheck(msgspec.Struct, frozen=True):

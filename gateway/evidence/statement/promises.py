@@ -27,17 +27,17 @@ PROMISES: Final = (
     Promise(
         "database-contents",
         "The database knows only which business address belongs to which workspace.",
-        (Rule.DATABASE_CATEGORIES,),
+        (Rule.DATABASE_CATEGORIES, Rule.ENFORCED),
     ),
     Promise(
         "assets-place",
         "Business assets (logos, jingles, music, fonts) stay on servers in France or Ireland.",
-        (Rule.CONTENT_REGIONS,),
+        (Rule.CONTENT_REGIONS, Rule.ENFORCED),
     ),
     Promise(
         "projects-place",
         "Video projects that are backed up or made on the web stay on servers in France or Ireland.",
-        (Rule.CONTENT_REGIONS,),
+        (Rule.CONTENT_REGIONS, Rule.ENFORCED),
     ),
     Promise("projects-backup", "Projects are backed up only where the company switched it on.", (Rule.BACKUP_SWITCH,)),
     Promise("identity-place", "The identity provider is in France, Ireland or Belgium.", (Rule.IDENTITY_REGIONS,)),
@@ -45,7 +45,7 @@ PROMISES: Final = (
     Promise(
         "personal-data-place",
         "All other personal data stays in France, Ireland or Belgium.",
-        (Rule.PERSONAL_DATA_REGIONS, Rule.OUTSIDE_CATEGORIES, Rule.ENDPOINT_REGIONS),
+        (Rule.PERSONAL_DATA_REGIONS, Rule.OUTSIDE_CATEGORIES, Rule.ENDPOINT_REGIONS, Rule.ENFORCED),
     ),
     Promise(
         "us-indirect",
@@ -68,15 +68,19 @@ PROMISES: Final = (
     Promise(
         "accounts-contents",
         "Accounts hold identifiers, a name, professional contact details, device and usage.",
-        (Rule.ACCOUNT_CATEGORIES,),
+        (Rule.ACCOUNT_CATEGORIES, Rule.ENFORCED),
     ),
-    Promise("never", "Age, gender, banking data, location and passwords are never collected.", (Rule.NEVER_COLLECTED,)),
+    Promise(
+        "never",
+        "Age, gender, banking data, location and passwords are never collected.",
+        (Rule.NEVER_COLLECTED, Rule.ENFORCED),
+    ),
     Promise(
         "never-by-value",
         "Card numbers, bank accounts, coordinates and passwords don't pass under another label.",
-        (Rule.FORBIDDEN_VALUES,),
+        (Rule.FORBIDDEN_VALUES, Rule.ENFORCED),
     ),
-    Promise("no-personal-accounts", "There are no personal accounts.", (Rule.NO_PERSONAL_ACCOUNTS,)),
+    Promise("no-personal-accounts", "There are no personal accounts.", (Rule.NO_PERSONAL_ACCOUNTS, Rule.ENFORCED)),
     Promise(
         "purposes",
         "Data is used to provide, secure, support, improve and personalise the products, to analyse performance and to "
@@ -84,7 +88,9 @@ PROMISES: Final = (
         (Rule.PURPOSES,),
     ),
     Promise(
-        "minimised", "A recipient gets what it needs for its purpose, and nothing beside.", (Rule.ALLOWED_CATEGORIES,)
+        "minimised",
+        "A recipient gets what it needs for its purpose, and nothing beside.",
+        (Rule.ALLOWED_CATEGORIES, Rule.ENFORCED),
     ),
     Promise(
         "shared-with-nobody",
@@ -93,26 +99,40 @@ PROMISES: Final = (
     ),
     Promise("hosts", "A recipient is where the policy says it is.", (Rule.ENDPOINT_REGIONS,)),
     Promise("consent", "What a person agreed to can be withdrawn at any time.", (Rule.CONSENT,)),
-    Promise("sales", "Contacting sales collects name, contact and organisation.", (Rule.SALES_CATEGORIES,)),
-    Promise("support", "Support collects device or usage data or error reports.", (Rule.SUPPORT_CATEGORIES,)),
-    Promise("purchase", "Purchase collects contact and professional payment data.", (Rule.PURCHASE_CATEGORIES,)),
-    Promise("communications", "Communications are personalised with contact data.", (Rule.COMMUNICATION_CATEGORIES,)),
-    Promise("professional-services", "Professional services name a contact.", (Rule.SERVICES_CATEGORIES,)),
+    Promise(
+        "sales", "Contacting sales collects name, contact and organisation.", (Rule.SALES_CATEGORIES, Rule.ENFORCED)
+    ),
+    Promise(
+        "support", "Support collects device or usage data or error reports.", (Rule.SUPPORT_CATEGORIES, Rule.ENFORCED)
+    ),
+    Promise(
+        "purchase",
+        "Purchase collects contact and professional payment data.",
+        (Rule.PURCHASE_CATEGORIES, Rule.ENFORCED),
+    ),
+    Promise(
+        "communications",
+        "Communications are personalised with contact data.",
+        (Rule.COMMUNICATION_CATEGORIES, Rule.ENFORCED),
+    ),
+    Promise(
+        "professional-services", "Professional services name a contact.", (Rule.SERVICES_CATEGORIES, Rule.ENFORCED)
+    ),
     Promise(
         "addresses",
         "A network address serves sign-in, and a postal address the invoice.",
-        (Rule.ADDRESS_PURPOSES,),
+        (Rule.ADDRESS_PURPOSES, Rule.ENFORCED),
     ),
     Promise(
         "cookies",
         "Cookies and beacons serve settings, sign-in, analysis, advertising and fraud prevention.",
-        (Rule.COOKIE_PURPOSES,),
+        (Rule.COOKIE_PURPOSES, Rule.ENFORCED),
     ),
     Promise(
         "cookie-choice", "Users choose whether they are shown advertising.", (Rule.ADVERTISING_CHOICE, Rule.CONSENT)
     ),
     Promise("retention", "Data is kept for the contract, the commercial relationship and the law.", (Rule.RETENTION,)),
-    Promise("unreadable", "What the gateway can't read goes nowhere.", (Rule.FAIL_CLOSED,)),
+    Promise("unreadable", "What the gateway can't read goes nowhere.", (Rule.FAIL_CLOSED, Rule.ENFORCED)),
     Promise("encrypted", "Data is encrypted on its way.", (Rule.TLS,)),
 )
 

@@ -36,6 +36,7 @@ class Rule(StrEnum):
     )
     PURPOSES = "Each recipient has a purpose of the statement."
     ALLOWED_CATEGORIES = "A recipient receives the categories that the policy allows it, no more."
+    ENFORCED = "Calls between services are minimised, not only watched."
     LISTED_RECIPIENTS = "An item reaches the destinations that the policy names for it, and nobody if it names none."
     ENDPOINT_REGIONS = "A recipient's host is in the recipient's country."
     CONSENT = "Nothing rests on consent until there is a preference that a person can withdraw."

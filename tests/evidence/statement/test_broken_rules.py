@@ -26,7 +26,7 @@ from gateway.plan import Plan, Properties
 from gateway.policy import compile as compiling
 from gateway.policy import endpoints, load, log_destinations, person_probes, placement, residency, routes
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Otlp, Policy, UserId
+from gateway.policy.document import Mode, Otlp, Policy, UserId
 from gateway.policy.placement import Placement
 from gateway.policy.projector import Projector
 from gateway.policy.rules import RecipientTerms
@@ -234,6 +234,7 @@ CASES: Final = (
     Case("no-personal-accounts", Rule.NO_PERSONAL_ACCOUNTS, document(), no_free_mail),
     Case("purposes", Rule.PURPOSES, destination("accounts", purpose="employment")),
     Case("minimised", Rule.ALLOWED_CATEGORIES, document(), allows("identity-provider", C.COOKIE)),
+    Case("minimised", Rule.ENFORCED, route(mode=Mode.SHADOW), how="by a route in shadow"),
     Case("shared-with-nobody", Rule.LISTED_RECIPIENTS, document(), any_flow),
     Case("hosts", Rule.ENDPOINT_REGIONS, sends_to("https://collector.example:4317"), no_endpoint_rules),
     Case("consent", Rule.CONSENT, destination("communications", legal_basis=LegalBasis.CONSENT), consent_loads),
