@@ -27,7 +27,6 @@ from gateway.model import INDIRECT, NEVER, Category, Release
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
 from gateway.policy.load import load as load_policy
-from gateway.policy.review.findings import Severity
 from gateway.policy.review.lint import lint
 from tests.policy.semconv import EVENTS, NAMED_PERSONAL, PERSONAL, UNUSED, conventions, metrics
 from tests.support.contracts import UNKNOWN_FACTS, compiler
@@ -238,7 +237,9 @@ def test_a_metric_is_about_nobody(destination: str, key: str, value: str) -> Non
         # A query, a message.
         ("db.system.name", "postgresql"), ("db.system", "redis"), ("db.namespace", "videos"),
         ("db.operation.name", "SELECT"), ("db.collection.name", "public.videos"),
-        ("db.query.summary", "SELECT videos users"), ("db.response.status_code", "08P01"), ("messaging.system", "nats"),
+        ("db.operation", "CREATE TABLE"), ("db.operation", "CREATE OR REPLACE VIEW"), ("db.operation", "BULK INSERT"),
+        ("db.operation.name", "findAndModify"), ("db.query.summary", "SELECT videos users"),
+        ("db.query.summary", "INSERT shipping_details SELECT orders"), ("db.response.status_code", "08P01"), ("messaging.system", "nats"),
         ("messaging.destination.name", "video.exports.requested"), ("messaging.operation.type", "publish"),
         ("messaging.operation.name", "send"), ("messaging.batch.message_count", 20),
         # A log record, an exception.
@@ -277,6 +278,8 @@ def test_what_operates_a_service_is_left(key: str, value: Value) -> None:
         ("http.route", "/users/alice.martin@acme-video.example"), ("http.route", "/v1/users/Alice Martin"),
         ("http.request.method", "ALICE"),
         ("http.method", "get"), ("url.scheme", "mailto"), ("db.query.summary", "SELECT users WHERE name = 'Alice'"),
+        ("db.query.summary", "SELECT alice martin"), ("db.query.summary", "SELECT videos alice martin"),
+        ("db.operation", "ALICE MARTIN"), ("db.operation.name", "SELECT MARTIN"), ("db.operation.name", "CREATE ALICE"),
         ("db.namespace", "tenant_33612345678"), ("db.collection.name", "user_4711"),
         ("code.file.path", "/home/alice/render.py"), ("code.filepath", "C:/Users/Alice/render.py"),
         ("messaging.destination.name", "replies.usr_8f3kq2"), ("thread.name", "worker for Alice"),
@@ -295,4 +298,4 @@ def test_what_does_not_look_the_part_is_stripped(key: str, value: Value) -> None
 
 
 def test_the_document_has_nothing_to_look_at() -> None:
-    assert [finding for finding in lint(COMPILER) if finding.severity is not Severity.NOTE] == []
+    assert lint(COMPILER) == ()

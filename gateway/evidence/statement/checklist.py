@@ -14,7 +14,12 @@ from gateway.evidence.statement.flow_checks import (
     NeverCollectedCheck,
     TrackingPlanCheck,
 )
-from gateway.evidence.statement.pattern_checks import ClosedPatternsCheck, ThingIdentifierCheck, UserIdCheck
+from gateway.evidence.statement.pattern_checks import (
+    ClosedPatternsCheck,
+    LogPatternsCheck,
+    ThingIdentifierCheck,
+    UserIdCheck,
+)
 from gateway.evidence.statement.placement_checks import (
     BasisCheck,
     CategoryCheck,
@@ -33,7 +38,13 @@ from gateway.evidence.statement.probe_checks import (
     ValueCheck,
     WithheldCheck,
 )
-from gateway.evidence.statement.probe_values import FREE_MAIL_ADDRESS, FULL_NAME, PHONE_NUMBER, SENTENCE
+from gateway.evidence.statement.probe_values import (
+    FREE_MAIL_ADDRESS,
+    FULL_NAME,
+    PHONE_NUMBER,
+    PLAIN_SENTENCE,
+    SENTENCE,
+)
 from gateway.evidence.statement.recipients import Selection
 from gateway.evidence.statement.rules import Rule
 from gateway.model import Category
@@ -100,6 +111,7 @@ LOOKED_INTO: Final = frozenset(
 
 IN_LOGS: Final = {"a name": FULL_NAME, "a sentence": SENTENCE, "a telephone number": PHONE_NUMBER,
                   "a network address": "203.0.113.77"}  # fmt: skip
+PLAIN_TEXT: Final = {"a sentence without accents": PLAIN_SENTENCE}
 PRIVATE_ADDRESS: Final = {"a private address": FREE_MAIL_ADDRESS}
 FORBIDDEN: Final = {"a card number": "4111 1111 1111 1111", "an IBAN": "FR76 3000 6000 0112 3456 7890 189",
                     "coordinates": "47.872612, -3.550311", "a secret": "AKIAIOSFODNN7EXAMPLE"}  # fmt: skip
@@ -111,6 +123,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     ArrivalCheck(Rule.LOG_CATEGORIES, LOGS, INDIRECT),
     ValueCheck(Rule.LOG_VALUES, LOGS, IN_LOGS, INDIRECT | {C.FREE_TEXT}),
     ValueCheck(Rule.LOG_VALUES, LOGS, PRIVATE_ADDRESS, frozenset({C.USER_ID, C.OPERATIONAL, C.FREE_TEXT})),
+    ValueCheck(Rule.LOG_VALUES, LOGS, PLAIN_TEXT, frozenset({C.WORK_EMAIL, C.OPERATIONAL, C.FREE_TEXT})),
+    LogPatternsCheck(Rule.LOG_VALUES, LOGS),
     RegionCheck(Rule.LOG_REGIONS, LOGS, FRANCE_OR_IRELAND),
     EchoCheck(Rule.ECHO, LOGS),
     EchoCheck(Rule.ECHO, OUTSIDE_EU),

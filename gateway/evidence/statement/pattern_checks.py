@@ -16,7 +16,7 @@ from gateway.evidence.statement.rules import Rule
 from gateway.model import Category
 from gateway.patterns import literal_prefix
 from gateway.policy.open_patterns import OpenPattern, pattern_rules
-from gateway.policy.person_probes import first_passing, forms, probe_data
+from gateway.policy.person_probes import first_beyond_tokens, first_passing, forms, probe_data
 
 MAX_NAMES_SENT: Final = 10
 """Names of the person probes that are sent as identifiers, each in all its forms."""
@@ -47,6 +47,26 @@ class ClosedPatternsCheck(msgspec.Struct, frozen=True):
                  if found.rule.pattern not in held.policy.identifiers]  # fmt: skip
         probes = ((found.keys, first_passing(found.rule)) for found in rules)
         return len(rules), [OpenPattern(keys, probe) for keys, probe in probes if probe is not None]
+
+
+class LogPatternsCheck(msgspec.Struct, frozen=True):
+    """No pattern of a log lets a person probe pass that a token's would strip."""
+
+    rule: Rule
+    selection: Selection
+
+    def run(self, held: InForce) -> Iterator[CheckResult]:
+        """Yield a result for each recipient and each type that leads there, and one for each pattern that fails."""
+        for one, item_type in held.items_to(self.selection):
+            terms = one.caller_terms or held.compiler.terms(one.name)
+            rules = [*pattern_rules(held.compiler.plan_for(item_type, terms))]
+            tried = f"invented names, sentences, numbers and addresses against the {len(rules)} patterns of {item_type} at {one.name}"
+            failing = [(found.keys, probe) for found in rules if (probe := first_beyond_tokens(found.rule))]
+            for keys, probe in failing:
+                outcome = f"lets a {probe.kind} pass: {probe.text}"
+                yield CheckResult(self.rule, False, tried, outcome, keys)
+            if not failing:
+                yield CheckResult(self.rule, True, tried, "none passes that isn't a token", one.keys)
 
 
 class ThingIdentifierCheck(msgspec.Struct, frozen=True):

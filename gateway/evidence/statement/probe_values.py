@@ -20,6 +20,9 @@ BUSINESS_ADDRESS: Final = "zenaide.quimperle@kannelle-probe.example"
 FREE_MAIL_ADDRESS: Final = "zenaide.quimperle@gmail.com"
 PHONE_NUMBER: Final = "+33 6 39 98 12 34"
 SENTENCE: Final = "Zénaïde Quimperlé called about her invoice"
+PLAIN_SENTENCE: Final = "Zenaide Quimperle called about her invoice"
+"""The same without accents, which more patterns let pass."""
+
 HARMLESS_TEXT: Final = "probe"
 """What an operational text holds that has no rule of its own."""
 

@@ -26,7 +26,7 @@ from gateway.plan import Plan, Properties
 from gateway.policy import compile as compiling
 from gateway.policy import endpoints, load, log_destinations, person_probes, placement, residency, routes
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Mode, Otlp, Policy, UserId
+from gateway.policy.document import Classification, Mode, Otlp, Policy, UserId
 from gateway.policy.placement import Placement
 from gateway.policy.projector import Projector
 from gateway.policy.rules import RecipientTerms
@@ -173,9 +173,10 @@ def planned(name: str, **rule: object) -> Change:
     return document(tracking_plan={"video.exported": Event(properties=held)})
 
 
-def attribute(key: str) -> Change:
-    """List one more attribute as operational."""
-    listed = {**kept_file().policy.otlp.attributes, key: C.OPERATIONAL}
+def attribute(key: str, pattern: str = "") -> Change:
+    """List one more attribute as operational, with a pattern or without."""
+    held = Classification(category=C.OPERATIONAL, pattern=pattern) if pattern else C.OPERATIONAL
+    listed = {**kept_file().policy.otlp.attributes, key: held}
     return document(otlp=Otlp(attributes=listed))
 
 
@@ -203,6 +204,10 @@ class Case(NamedTuple):
 CASES: Final = (
     Case("logs-contents", Rule.LOG_CATEGORIES, allowed("activity-log", C.NAME), no_log_rules),
     Case("logs-contents", Rule.LOG_VALUES, document(), no_network_addresses),
+    Case("logs-contents", Rule.LOG_VALUES, attribute("exception.message", "[A-Za-z0-9 .]{1,200}"), how="by sentences"),
+    Case("logs-contents", Rule.LOG_VALUES, attribute("kannelle.note", "[A-Z]{1,20}( [A-Z]{1,20}){1,3}"), how="in capitals"),
+    Case("logs-contents", Rule.LOG_VALUES, attribute("user.full_name", "[A-Za-z]{1,20}( [A-Za-z]{1,20}){0,3}"),
+         how="by names"),
     Case("logs-contents", Rule.ECHO, document(), without_echo),
     Case("logs-place", Rule.LOG_REGIONS, destination("activity-log", region="BE"), no_log_rules),
     Case("database-contents", Rule.DATABASE_CATEGORIES, allowed("directory", C.ORGANISATION)),
