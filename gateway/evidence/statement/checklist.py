@@ -14,6 +14,8 @@ from gateway.evidence.statement.flow_checks import (
     NeverCollectedCheck,
     TrackingPlanCheck,
 )
+from gateway.evidence.statement.kind_checks import CookieCheck, KindCheck, MetadataCheck, SeparateKindsCheck
+from gateway.evidence.statement.kinds import CONTACTS, DISCUSSIONS, EVENTS, LETTERS, PURCHASES
 from gateway.evidence.statement.pattern_checks import (
     ClosedPatternsCheck,
     LogPatternsCheck,
@@ -70,6 +72,11 @@ SUPPORT_TOOL: Final = Selection("the support tool", purposes=SUPPORT.purposes, o
 PAYMENT: Final = Selection("payment", purposes=("essential.service.payment_processing",))
 COMMUNICATIONS: Final = Selection(
     "communications", purposes=("marketing.communications", "essential.service.notifications")
+)
+ANALYTICS: Final = Selection("analytics", purposes=("analytics",))
+OTHERS: Final = Selection(
+    "other destinations",
+    but_for=(*ANALYTICS.purposes, *SUPPORT.purposes, *SALES.purposes, *PAYMENT.purposes, *COMMUNICATIONS.purposes),
 )
 ADVERTISING: Final = Selection("advertising", purposes=("marketing.advertising",))
 
@@ -142,6 +149,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     TimesCheck(Rule.TIMES, OUTSIDE_EU),
     ClosedPatternsCheck(Rule.CLOSED_PATTERNS, OUTSIDE_EU),
     TrackingPlanCheck(Rule.TRACKING_PLAN, DESTINATIONS),
+    KindCheck(Rule.TRACKING_PLAN, ANALYTICS, EVENTS),
     ArchiveCheck(Rule.DISCUSSION_ARCHIVE, SUPPORT_TOOL),
     ThingIdentifierCheck(Rule.IDENTIFIER_FORM),
     UserIdCheck(Rule.IDENTIFIER_FORM, LOGS),
@@ -154,16 +162,22 @@ CHECKS: Final[tuple[Check, ...]] = (
     PersonalAccountCheck(Rule.NO_PERSONAL_ACCOUNTS, EVERYBODY),
     PurposeCheck(Rule.PURPOSES, DESTINATIONS, PURPOSES, "a purpose of the statement"),
     ArrivalCheck(Rule.ALLOWED_CATEGORIES, EVERYBODY),
+    MetadataCheck(Rule.ALLOWED_CATEGORIES, EVERYBODY),
+    SeparateKindsCheck(Rule.SEPARATE_RECIPIENTS, OTHERS),
     EnforcedCheck(Rule.ENFORCED),
     ListedRecipientsCheck(Rule.LISTED_RECIPIENTS),
     EndpointRegionCheck(Rule.ENDPOINT_REGIONS),
     BasisCheck(Rule.CONSENT, DESTINATIONS, frozenset(LegalBasis) - {LegalBasis.CONSENT}, "no consent"),
+    KindCheck(Rule.SALES_CATEGORIES, SALES, CONTACTS),
     CategoryCheck(Rule.SALES_CATEGORIES, SALES, CONTACT),
     ArrivalCheck(Rule.SALES_CATEGORIES, SALES, CONTACT),
+    KindCheck(Rule.SUPPORT_CATEGORIES, SUPPORT, DISCUSSIONS),
     CategoryCheck(Rule.SUPPORT_CATEGORIES, SUPPORT, CONTACT | {C.DEVICE, C.USAGE, C.CONTENT, C.FREE_TEXT}),
     ArrivalCheck(Rule.SUPPORT_CATEGORIES, SUPPORT, CONTACT | {C.DEVICE, C.USAGE, C.CONTENT, C.FREE_TEXT}),
+    KindCheck(Rule.PURCHASE_CATEGORIES, PAYMENT, PURCHASES),
     CategoryCheck(Rule.PURCHASE_CATEGORIES, PAYMENT, CONTACT | {C.POSTAL_ADDRESS, C.PAYMENT}),
     ArrivalCheck(Rule.PURCHASE_CATEGORIES, PAYMENT, CONTACT | {C.POSTAL_ADDRESS, C.PAYMENT}),
+    KindCheck(Rule.COMMUNICATION_CATEGORIES, COMMUNICATIONS, LETTERS),
     CategoryCheck(Rule.COMMUNICATION_CATEGORIES, COMMUNICATIONS, CONTACT),
     ArrivalCheck(Rule.COMMUNICATION_CATEGORIES, COMMUNICATIONS, CONTACT),
     CategoryCheck(Rule.SERVICES_CATEGORIES, SERVICES, CONTACT),
@@ -171,6 +185,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     PurposeCheck(Rule.ADDRESS_PURPOSES, EVERYBODY, IDENTITY.purposes, "authentication", frozenset({C.NETWORK})),
     PurposeCheck(Rule.ADDRESS_PURPOSES, EVERYBODY, PAYMENT.purposes, "payment", frozenset({C.POSTAL_ADDRESS})),
     PurposeCheck(Rule.COOKIE_PURPOSES, DESTINATIONS, COOKIE_PURPOSES, "what cookies are for", frozenset({C.COOKIE})),
+    CookieCheck(Rule.COOKIE_PURPOSES, EVERYBODY, COOKIE_PURPOSES),
     BasisCheck(Rule.ADVERTISING_CHOICE, ADVERTISING, frozenset({LegalBasis.CONSENT}), "consent"),
     RetentionCheck(Rule.RETENTION, DESTINATIONS, 5 * YEAR, 10 * YEAR, PAYMENT.purposes),
     FailClosedCheck(Rule.FAIL_CLOSED),

@@ -68,6 +68,7 @@ class InForce:
                     self.policy.destinations[route.destination].purpose,
                     caller.allow,
                     tuple(answers.get(index, ())),
+                    metadata=caller.metadata,
                     caller_terms=self.compiler.caller_terms(name, caller),
                 )
 
@@ -83,4 +84,5 @@ def _destination(name: str, given: Destination, types: tuple[str, ...]) -> Named
         types,
         given.legal_basis,
         given.retention,
+        given.metadata,
     )

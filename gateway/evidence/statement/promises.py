@@ -90,7 +90,7 @@ PROMISES: Final = (
     Promise(
         "minimised",
         "A recipient gets what it needs for its purpose, and nothing beside.",
-        (Rule.ALLOWED_CATEGORIES, Rule.ENFORCED),
+        (Rule.ALLOWED_CATEGORIES, Rule.SEPARATE_RECIPIENTS, Rule.ENFORCED),
     ),
     Promise(
         "shared-with-nobody",

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.model import EU, Category, Recipient
+from gateway.policy.document import Metadata
 from gateway.policy.rules import RecipientTerms
 from gateway.policy.vocabulary import LegalBasis
 from gateway.yamlfile import Keys
@@ -28,6 +29,7 @@ class NamedRecipient(msgspec.Struct, frozen=True):
     """A destination, or a caller of a route, which has no legal basis and no retention of its own.
 
     `types` are those of the items, requests or answers that lead to it, `keys` where the policy speaks of it.
+    `metadata` is what it gets beside a call.
     """
 
     name: str
@@ -39,6 +41,7 @@ class NamedRecipient(msgspec.Struct, frozen=True):
     types: tuple[str, ...]
     legal_basis: LegalBasis | None = None
     retention: timedelta | None = None
+    metadata: Metadata = Metadata()
     caller_terms: RecipientTerms | None = None
 
     @property

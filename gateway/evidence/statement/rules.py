@@ -25,7 +25,7 @@ class Rule(StrEnum):
     OUTSIDE_PURPOSES = "Outside the EU there are the analytics service and the support tool, nobody else."
     CLOSED_PATTERNS = "Outside the EU no pattern lets an invented name, number or address pass."
     TIMES = "Outside the EU a time is received only near its receipt: no date of birth or of a contract."
-    TRACKING_PLAN = "An analytics event, or a property of one, that the tracking plan doesn't list is not sent."
+    TRACKING_PLAN = "Analytics receives events and properties that the tracking plan lists, no more."
     DISCUSSION_ARCHIVE = "What feeds the support tool feeds an archive inside the EU, which has the discussion."
     IDENTIFIER_FORM = "What identifies a user or a thing is bounded, behind a literal prefix or of a fixed shape."
     ACCOUNT_CATEGORIES = "Accounts receive identifiers, names, contact details, devices and usage, no more."
@@ -37,6 +37,9 @@ class Rule(StrEnum):
     PURPOSES = "Each recipient has a purpose of the statement."
     ALLOWED_CATEGORIES = "A recipient receives the categories that the policy allows it, no more."
     ENFORCED = "Calls between services are minimised, not only watched."
+    SEPARATE_RECIPIENTS = (
+        "What receives messages of one kind (accounts, projects, sign-ins, …) receives none of another."
+    )
     LISTED_RECIPIENTS = "An item reaches the destinations that the policy names for it, and nobody if it names none."
     ENDPOINT_REGIONS = "A recipient's host is in the recipient's country."
     CONSENT = "Nothing rests on consent until there is a preference that a person can withdraw."

@@ -26,6 +26,7 @@ import "kannelle/privacy/v1/annotations.proto";
 import "google/protobuf/timestamp.proto";
 """
 _PERSON: Final = "string user_id = 1 @USER_ID; string work_email = 2 @WORK_EMAIL; string full_name = 3 @NAME;"
+_CUSTOMER: Final = f"{_PERSON} string device = 4 @DEVICE; google.protobuf.Timestamp since = 5 @OPERATIONAL;"
 
 PROTOS: Final = {
     "workspace": "message Membership { string work_email = 1 @WORK_EMAIL; string role = 2 @ORGANISATION;"
@@ -41,7 +42,9 @@ PROTOS: Final = {
     "identity": f"message SignIn {{ {_PERSON} string ip = 4 @NETWORK; string device = 5 @DEVICE; string cookie = 6 @COOKIE; }}",
     "billing": f"message Purchase {{ {_PERSON} string order = 4 @PAYMENT; string address = 5 @POSTAL_ADDRESS;"
     " string usage = 6 @USAGE; }",
-    "sales": f"message Contact {{ {_PERSON} string device = 4 @DEVICE; google.protobuf.Timestamp since = 5 @OPERATIONAL; }}",
+    "crm": f"message Contact {{ {_CUSTOMER} }}",
+    # Messages of no kind that the statement knows.
+    "other": f"message Contact {{ {_CUSTOMER} }}",
 }  # fmt: skip
 
 _IN_FRANCE: Final = (
@@ -84,7 +87,7 @@ flows:
   kannelle.communication.v1.Communication: [communications]
   kannelle.identity.v1.SignIn: [identity-provider]
   kannelle.billing.v1.Purchase: [billing]
-  kannelle.sales.v1.Contact: [crm]
+  kannelle.crm.v1.Contact: [crm]
 tracking_plan: {{video.exported: {{properties: {{codec: {{one_of: [h264, hevc]}}, seconds: {{min: 0, max: 86400}}}}}}}}
 otlp: {{attributes: {{user.id: USER_ID, user.email: WORK_EMAIL, service.name: OPERATIONAL, "service.*": OPERATIONAL}}}}
 routes:
@@ -157,11 +160,11 @@ def allowed(name: str, *more: Category) -> Change:
 
 
 def another(name: str, like: str, **changes: object) -> Change:
-    """Add a destination that is like another one, but for some changes, and feed it with accounts."""
+    """Add a destination that is like another one, but for some changes, and feed it with what no kind is known of."""
 
     def changed(policy: Policy) -> Policy:
         one = msgspec.structs.replace(policy.destinations[like], **changes)
-        flows = {**policy.flows, "kannelle.sales.v1.Contact": ("crm", name)}
+        flows = {**policy.flows, "kannelle.other.v1.Contact": (name,)}
         return msgspec.structs.replace(policy, destinations={**policy.destinations, name: one}, flows=flows)
 
     return changed

@@ -26,7 +26,7 @@ from gateway.plan import Plan, Properties
 from gateway.policy import compile as compiling
 from gateway.policy import endpoints, load, log_destinations, person_probes, placement, residency, routes
 from gateway.policy.compile import Compiler
-from gateway.policy.document import Classification, Mode, Otlp, Policy, UserId
+from gateway.policy.document import Classification, Metadata, Mode, Otlp, Policy, UserId
 from gateway.policy.placement import Placement
 from gateway.policy.projector import Projector
 from gateway.policy.rules import RecipientTerms
@@ -184,6 +184,11 @@ def sends_to(endpoint: str) -> Change:
     return destination("application-log", exporter=OtlpSettings(endpoint=endpoint))
 
 
+def beside(name: str, **metadata: object) -> Change:
+    """Let calls to a destination say more beside their messages."""
+    return destination(name, metadata=msgspec.convert(metadata, Metadata))
+
+
 BUILT_IN: Final = (no_log_rules, no_endpoint_rules, any_user_id, open_outside, consent_loads, plaintext_loads)
 """Rules of the loader and the compiler that are replaced whole."""
 
@@ -231,6 +236,7 @@ CASES: Final = (
     Case("us-recipients", Rule.OUTSIDE_PURPOSES, another("watchers", "analytics", purpose="essential.service.security")),
     Case("us-recipients", Rule.OUTSIDE_PURPOSES, caller(region="US", allow=frozenset({C.USER_ID})), how="by a caller"),
     Case("us-usage", Rule.TRACKING_PLAN, document(), unplanned_events),
+    Case("us-usage", Rule.TRACKING_PLAN, flow("kannelle.account.v1.Account", "accounts", "analytics"), how="by accounts"),
     Case("discussion", Rule.DISCUSSION_ARCHIVE, flow("kannelle.privacy.v1.SupportService/*", "support")),
     Case("identifiers", Rule.IDENTIFIER_FORM, document(user_id=UserId(pattern="[A-Za-z .-]{1,40}")), any_user_id),
     Case("accounts-contents", Rule.ACCOUNT_CATEGORIES, allowed("accounts", C.ORGANISATION)),
@@ -239,11 +245,22 @@ CASES: Final = (
     Case("no-personal-accounts", Rule.NO_PERSONAL_ACCOUNTS, document(), no_free_mail),
     Case("purposes", Rule.PURPOSES, destination("accounts", purpose="employment")),
     Case("minimised", Rule.ALLOWED_CATEGORIES, document(), allows("identity-provider", C.COOKIE)),
+    Case("minimised", Rule.ALLOWED_CATEGORIES, beside("identity-provider", keys={"x-user-name": C.OPERATIONAL}),
+         how="by metadata"),
+    Case("minimised", Rule.SEPARATE_RECIPIENTS,
+         flow("kannelle.privacy.v1.SupportService/*", "support", "support-archive", "web-projects")),
     Case("minimised", Rule.ENFORCED, route(mode=Mode.SHADOW), how="by a route in shadow"),
     Case("shared-with-nobody", Rule.LISTED_RECIPIENTS, document(), any_flow),
     Case("hosts", Rule.ENDPOINT_REGIONS, sends_to("https://collector.example:4317"), no_endpoint_rules),
     Case("consent", Rule.CONSENT, destination("communications", legal_basis=LegalBasis.CONSENT), consent_loads),
     Case("sales", Rule.SALES_CATEGORIES, allowed("crm", C.DEVICE), placed(C.DEVICE, "DE")),
+    Case("sales", Rule.SALES_CATEGORIES, flow("kannelle.account.v1.Account", "accounts", "crm"), how="by accounts"),
+    Case("support", Rule.SUPPORT_CATEGORIES, flow("kannelle.project.v1.WebProject", "web-projects", "support-archive"),
+         how="by projects"),
+    Case("purchase", Rule.PURCHASE_CATEGORIES, flow("kannelle.project.v1.WebProject", "web-projects", "billing"),
+         how="by projects"),
+    Case("communications", Rule.COMMUNICATION_CATEGORIES,
+         flow("kannelle.account.v1.Account", "accounts", "communications"), how="by accounts"),
     Case("support", Rule.SUPPORT_CATEGORIES, allowed("support-archive", C.PAYMENT)),
     Case("purchase", Rule.PURCHASE_CATEGORIES, allowed("billing", C.USAGE)),
     Case("communications", Rule.COMMUNICATION_CATEGORIES, allowed("communications", C.USAGE)),
@@ -252,6 +269,8 @@ CASES: Final = (
          another("guards", "accounts", purpose="essential.service.security", allow=frozenset({C.NETWORK})),
          placed(C.NETWORK)),
     Case("cookies", Rule.COOKIE_PURPOSES, another("cookies", "accounts", allow=frozenset({C.COOKIE}))),
+    Case("cookies", Rule.COOKIE_PURPOSES, beside("accounts", credentials=("authorization", "cookie")), how="as they are"),
+    Case("cookies", Rule.COOKIE_PURPOSES, caller(metadata=Metadata(credentials=("set-cookie",))), how="to a caller"),
     Case("cookie-choice", Rule.ADVERTISING_CHOICE, another("ads", "accounts", purpose="marketing.advertising")),
     Case("retention", Rule.RETENTION, destination("accounts", retention=timedelta(days=30 * 365))),
     Case("unreadable", Rule.FAIL_CLOSED, document(), accepts_anything),
