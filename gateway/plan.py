@@ -355,7 +355,9 @@ class PersonPlan(msgspec.Struct, frozen=True):
 
     Words are runs of letters, without case or accents, split at changes of case, of three letters and more, and a part
     of a name without what separates letters in it; and, with digits, a full name as one, in both orders, each two of
-    its first six parts, and what stands before an address's `@` and `+`. Names count with two letters for one too. Role
+    its first six parts, and what stands before an address's `@` and `+`; so do the pieces that punctuation, or what
+    nobody sees, parts a name into. Of words 64 characters count. Escapes in names and addresses are undone. A number
+    counts before an `@`, and where no digit stands beside it. Names count with two letters for one too. Role
     names are none; `gateway/detectors/data/roles.json` has both lists. Names, their parts and addresses of five
     characters and more also count in base64 and in hexadecimal; in a value, percent-encoding is undone first.
     """

@@ -34,9 +34,12 @@ def _pair(value: int) -> tuple[FieldPlan, ...]:
     return (FieldPlan(1, "key", "string", _IMPLICIT), FieldPlan(2, "value", "message", _EXPLICIT, message=value))
 
 
-# opentelemetry/proto/common/v1/common.proto, without bytes and string table indices.
-KEY_VALUE, ANY_VALUE, _ARRAY, _LIST = build(
-    (
+def attribute_messages(*other_kinds: FieldPlan) -> tuple[MessagePlan, ...]:
+    """OTLP's `KeyValue`, `AnyValue` and the lists of both (opentelemetry/proto/common/v1/common.proto).
+
+    Without string table indices; what has no place among values' kinds isn't read.
+    """
+    return (
         MessagePlan("KeyValue", _pair(1)),
         MessagePlan(
             "AnyValue",
@@ -44,12 +47,15 @@ KEY_VALUE, ANY_VALUE, _ARRAY, _LIST = build(
                 *_kinds("string", "bool", "int64", "double"),
                 FieldPlan(5, "array", "message", _EXPLICIT, "kind", 2),
                 FieldPlan(6, "list", "message", _EXPLICIT, "kind", 3),
+                *other_kinds,
             ),
         ),
         MessagePlan("ArrayValue", (FieldPlan(1, "values", "message", _EXPANDED, message=1),)),
         MessagePlan("KeyValueList", (FieldPlan(1, "values", "message", _EXPANDED, message=0),)),
     )
-)
+
+
+KEY_VALUE, ANY_VALUE, _ARRAY, _LIST = build(attribute_messages())
 # An entry of kannelle.privacy.v1.AnalyticsEvent.properties.
 PROPERTY, _ = build(
     (

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from gateway.engine.attributes import ANY_VALUE, ARRAY, KEY, KEY_VALUE, KIND, LIST, VALUE, key_prefixes
+from gateway.engine.attributes import ARRAY, KEY, KIND, LIST, VALUE, attribute_messages, key_prefixes
 from gateway.engine.key_scan import KeyScan
 from gateway.engine.person_texts import PersonTexts, read_identifier, read_name
 from gateway.errors import Refused
@@ -19,6 +20,11 @@ from gateway.protobuf.schema import attribute, build, read
 
 MAX_DEPTH: Final = 60
 """Lists in lists, or payloads in payloads, that are read; an item that has more is refused by its own rules."""
+
+_BYTES: Final = attribute(7)
+_KEY_VALUE, _ANY_VALUE, _, _ = build(
+    attribute_messages(FieldPlan(7, "bytes", "bytes", Presence.EXPLICIT, oneof="kind"))
+)
 
 
 class PersonReader:
@@ -105,20 +111,21 @@ class PersonReader:
         # What can't be read says nothing: where it isn't stripped by its key alone, its own rule refuses the item.
         with suppress(Refused):
             if self._is_marked(raw) is not None:
-                self._pair(read(KEY_VALUE, raw), "", texts)
+                self._pair(read(_KEY_VALUE, raw), "", texts)
 
     def _read_value(self, raw: bytes, texts: PersonTexts, _depth: int) -> None:
         with suppress(Refused):
             if self._is_marked(raw) is not None:
-                self._below(read(ANY_VALUE, raw), "", texts)
+                self._below(read(_ANY_VALUE, raw), "", texts)
 
     def _pair(self, pair: Message, above: str, texts: PersonTexts) -> None:
         path, value = above + getattr(pair, KEY), getattr(pair, VALUE)
         source = self._keys.get(path)
-        if source is not None:
-            for text in _strings(value):
-                (read_name if source is WordSource.NAME else read_identifier)(text, texts, 0)
-                texts.end_name()
+        if source is WordSource.NAME:
+            texts.add_names([*_lists(value)])
+        elif source is not None:
+            for text in chain.from_iterable(_lists(value)):
+                texts.add_identifier(text)
         if path in self._list_paths:
             self._below(value, f"{path}.", texts)
 
@@ -146,11 +153,21 @@ def _walk_many(
         read(one, texts, depth)
 
 
-def _strings(value: Message) -> Iterator[str]:
-    """The strings of a value: its own, or an array's."""
+def _lists(value: Message) -> Iterator[Sequence[str]]:
+    """The texts of a value, whatever it is called in it: its own one, or those of each list at any depth."""
+    held, own = [value], list[str]()
     kind = value.WhichOneof(KIND)
-    if kind == KEY:
-        yield getattr(value, KEY)
-    elif kind == ARRAY:
-        for one in getattr(getattr(value, ARRAY), KEY):
-            yield from _strings(one)
+    if kind == ARRAY:
+        held = getattr(getattr(value, ARRAY), KEY)
+    elif kind == LIST:
+        held = [getattr(pair, VALUE) for pair in getattr(getattr(value, LIST), KEY)]
+    for one in held:
+        kind = one.WhichOneof(KIND)
+        if kind == KEY:
+            own.append(getattr(one, KEY))
+        elif kind == _BYTES:
+            own.append(getattr(one, _BYTES).decode("utf-8", "replace"))
+        elif kind in (ARRAY, LIST):
+            yield from _lists(one)
+    if own:
+        yield own

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from gateway.detectors.person_words import PersonWords, person_words
+from gateway.detectors.word_search import ByteSearch, WordIndex
 
 
 def of(name: str = "", address: str = "") -> PersonWords:
@@ -28,6 +31,13 @@ def of(name: str = "", address: str = "") -> PersonWords:
         ("Ада Байрон", "ада Байрон ада-байрон"),
         ("Ελένη Παπαδοπούλου", "ελενη Ελένη"),
         ("Li Wu", "liwu wuli li-wu LiWu"),
+        ("Ada-Maria Byron", "adabyron byronada mariabyron AdaMaria adamariabyron"),
+        ("Ada.Byron", "adabyron byronada ada"),
+        ("Ada_Byron", "adabyron byronada byron"),
+        ("ada\u200bbyron", "adabyron byronada ada byron"),
+        ("Ada%20M%C3%BCller", "ada mueller muller adamueller"),
+        ("Ada&#32;B&#121;ron", "ada byron byronada"),
+        ("x" * 80, "x" * 80),
     ],
 )
 def test_a_name_is_found_in_any_writing(name: str, repeating: str) -> None:
@@ -56,6 +66,8 @@ def test_what_only_looks_like_a_name_is_not_found(name: str, other: str) -> None
         ("ada.b2@acme.example", "ada adab2 ada-b2", "adab b2"),
         ("a.byron+news@acme.example", "byron abyron", "news"),
         ("jürgen@acme.example", "juergen jurgen", "acme"),
+        ("ada%2ebyron%40acme.example", "ada adabyron", "acme ebyron"),
+        ("1234567@acme.example", "video/1234567 1234567 u1234567", "12345678 91234567 acme"),
     ],
 )
 def test_of_an_address_the_local_part_counts(address: str, repeating: str, other: str) -> None:
@@ -77,3 +89,23 @@ def test_of_an_address_the_local_part_counts(address: str, repeating: str, other
 )
 def test_a_user_id_repeats_a_name_as_one_or_a_long_word(text: str, repeats: bool) -> None:
     assert of("Ada Byron").repeated_in_user_id(text) is repeats
+
+
+def test_a_number_counts_where_it_stands_before_an_at_sign() -> None:
+    assert person_words([], ["1234567"]) is None
+    assert person_words([], ["12@acme.example"]) is None
+    assert of(address="1234567@acme.example").repeated_in_user_id("1234567")
+
+
+def test_of_many_words_each_is_found_and_nothing_else() -> None:
+    """Beside plain comparison, of words that begin one another too."""
+    chance = random.Random(3)
+    for _ in range(300):
+        words = {"".join(chance.choices("ab", k=chance.randint(3, 9))) for _ in range(chance.choice((3, 90, 300)))}
+        text = "".join(chance.choices("abc", k=60))
+        standing = {word for word in words if word in text}
+        assert ByteSearch(map(str.encode, words)).is_in(text.encode()) is bool(standing)
+        index = WordIndex(words)
+        for at in range(len(text)):
+            right = sorted((len(word) for word in words if text.startswith(word, at)), reverse=True)
+            assert [*index.lengths_at(text, at)] == right

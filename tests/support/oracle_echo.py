@@ -5,6 +5,7 @@ It shares with the engine the lists of role names and of letters that no accent 
 
 from __future__ import annotations
 
+import html
 import json
 import unicodedata
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from gateway.plan import Text, UserId
 from tests.support.known_fields import ANY, is_map
 
 _DATA: Final = json.loads((Path(gateway.detectors.data.__file__).parent / "roles.json").read_text(encoding="utf-8"))
+LONGEST: Final = 64
 _ADDRESSES: Final = (Category.WORK_EMAIL, Category.PERSONAL_EMAIL)
 
 
@@ -36,18 +38,21 @@ class Said:
 
     def name(self, parts: list[str]) -> None:
         """Add a name in its parts."""
-        told = [part for one in parts for part in one.split("@")[0].replace(",", " ").split()]
+        told = [part for one in parts for part in _usual(one).split("@")[0].replace(",", " ").split()]
         for spelled in (told, [*map(_with_digraphs, told)]):
             if self._own(" ".join(spelled)):
-                self._own(" ".join(one for one in map(_compact, spelled) if one.isalpha()))
-                for some in (spelled, spelled[::-1], *permutations(spelled[:6], 2)):
-                    self._join("".join(some))
+                for among in (spelled, _pieces(" ".join(spelled))):
+                    self._own(" ".join(one for one in map(_compact, among) if one.isalpha()))
+                    for some in (among, among[::-1], *permutations(among[:6], 2)):
+                        self._join("".join(some))
 
     def identifier(self, text: str) -> None:
         """Add an address, or a login."""
-        local = ("@".join(text.split("@")[:-1]) if "@" in text else text).split("+")[0]
+        usual = _usual(text)
+        local = ("@".join(usual.split("@")[:-1]) if "@" in usual else usual).split("+")[0]
         for spelled in (local, _with_digraphs(local)):
-            if self._own(spelled):
+            if self._own(spelled) or ("@" in usual and not any(map(str.isalpha, spelled))):
+                self._own(" ".join(_pieces(spelled)))
                 self._join(spelled)
 
     def _own(self, text: str) -> bool:
@@ -59,13 +64,13 @@ class Said:
             for end in range(start + 1, len(letters) + 1)
             if letters[start:end].isalpha() and _is_word(letters, start, end)
         } - {*_DATA["roles"]}
-        self.words |= {word for word in found if len(word) >= 3}
+        self.words |= {word[:LONGEST] for word in found if len(word) >= 3}
         return bool(found)
 
     def _join(self, text: str) -> None:
         whole = _compact(text)
         if len(whole) >= 3 and whole not in _DATA["roles"]:
-            self.joined.add(whole)
+            self.joined.add(whole[:LONGEST])
 
 
 def _is_word(letters: str, start: int, end: int) -> bool:
@@ -93,6 +98,16 @@ def without_accents(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
 
 
+def _usual(text: str) -> str:
+    """A text in usual characters, as it was before it was escaped."""
+    return html.unescape(unquote(unicodedata.normalize("NFKC", text)))
+
+
+def _pieces(text: str) -> list[str]:
+    """What blanks, punctuation and what nobody sees part a text into."""
+    return "".join(" " if unicodedata.category(one)[0] in "PSZC" and one not in "'’" else one for one in text).split()
+
+
 def _with_digraphs(text: str) -> str:
     """A text as somebody would write it who has two letters for one with an accent."""
     return "".join(_DATA["digraphs"].get(char, char) for char in unicodedata.normalize("NFC", text))
@@ -109,22 +124,28 @@ def repeats(text: str, said: Said, *, user_id: bool = False) -> bool:
     if "%" in text and repeats(unquote(text).replace("%", " "), said, user_id=user_id):
         return True
     letters = without_accents(text)
-    lower = letters.lower()
     words = {word for word in said.words if len(word) >= 5 or not user_id}
     edges = [at for at in range(len(letters) + 1) if is_edge(letters, at)]
-    return any(_is_said(lower, [at for at in edges if at >= start], words, said.joined) for start in edges)
+    return any(_is_said(letters, [at for at in edges if at >= start], words, said.joined) for start in edges)
 
 
-def _is_said(lower: str, edges: list[int], words: set[str], joined: set[str]) -> bool:
+def _is_said(letters: str, edges: list[int], words: set[str], joined: set[str]) -> bool:
     """Whether what begins at the first of some places, and ends at another, is a word or written as one."""
-    whole, longest = "", max(map(len, words | joined), default=0)
+    lower, whole, longest = letters.lower(), "", max(map(len, words | joined), default=0)
     for before, end in pairwise(edges):
         whole += "".join(filter(str.isalnum, lower[before:end]))
-        if lower[edges[0] : end] in words or whole in joined:
+        if lower[edges[0] : end][:LONGEST] in words:
+            return True
+        if whole[:LONGEST] in joined and not (whole.isdigit() and _is_within_number(letters, edges[0], end)):
             return True
         if len(whole) > longest:
             return False
     return False
+
+
+def _is_within_number(letters: str, start: int, end: int) -> bool:
+    """Whether more digits stand before or behind a place."""
+    return letters[max(0, start - 1) : start].isdigit() or letters[end : end + 1].isdigit()
 
 
 def is_echo(rule: Any, value: Any, said: Said) -> bool:

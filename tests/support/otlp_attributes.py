@@ -8,7 +8,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 
 def any_value(value: object) -> AnyValue:
-    """A text, a number, a list of such or a mapping."""
+    """A text, bytes, a number, a list of such or a mapping."""
     match value:
         case dict():
             return AnyValue(kvlist_value=KeyValueList(values=key_values(value)))
@@ -20,6 +20,8 @@ def any_value(value: object) -> AnyValue:
             return AnyValue(int_value=value)
         case float():
             return AnyValue(double_value=value)
+        case bytes():
+            return AnyValue(bytes_value=value)
     return AnyValue(string_value=str(value))
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.detectors.detect import find, mask
 from gateway.detectors.mail_domains import NO_OVERRIDES
+from gateway.detectors.person_words import PersonWords, person_words
 from gateway.detectors.personal_names import is_personal_name
 from gateway.detectors.prohibited import is_prohibited
 from gateway.engine.addresses import AddressCache
@@ -178,6 +179,28 @@ ADDRESSES: Final[Mapping[str, Maker]] = {
 """Local parts of e-mail addresses."""
 
 
+NAMES: Final[Mapping[str, Maker]] = {
+    "short words": _drawn("ada", "bob", "eve", " "),
+    "words with accents": _drawn("\u00e9da", "m\u00fcl", "\u00df", " "),
+    "case by case": _repeated("aB"),
+    "hyphens": _repeated("ab-"),
+    "ligatures": _repeated("\ufdfa"),
+    "HTML": _encoded(_html, _repeated("ada byron ")),
+    "percent, nested": _encoded(_percent, _repeated("ada byron "), 3),
+}
+"""Names of a person."""
+
+BESIDE: Final[Mapping[str, Maker]] = {
+    "of many": lambda chars: "abc" * (chars // 3),
+    "drawn": _drawn(*"abc."),
+    "case by case": _repeated("aB"),
+    "words of one letter": _repeated("aaa."),
+    "digits between": _repeated("a1"),
+    "percent signs": _repeated("%41a"),
+}
+"""Values beside a person of hundreds of names, all of few letters, that begin one another."""
+
+
 def seconds(judge: Judge, texts: Sequence[str]) -> float:
     """Return the least CPU time that judging all texts takes in a few rounds.
 
@@ -223,7 +246,25 @@ def cases(chars: int) -> dict[str, tuple[Judge, list[str]]]:
             _read_afresh,
             [f"{make(VALUE_CHARS)}@a{number}.example" for number in range(chars // 4 // VALUE_CHARS)],
         )
+    for name, make in NAMES.items():
+        found[f"names: {name}"] = (_name_afresh, _cut(make(chars // 4)))
+    repeated_in = _many_named().repeated_in
+    for name, make in BESIDE.items():
+        found[f"beside: {name}"] = (repeated_in, _cut(make(chars // 4)))
     return found
+
+
+def _many_named() -> PersonWords:
+    """The words of a person of hundreds of names."""
+    chance = random.Random(6)
+    names = [" ".join("".join(chance.choices("ab", k=chance.randint(6, 40))) for _ in range(6)) for _ in range(128)]
+    found = person_words([(name,) for name in (*names, *("a" * chars for chars in range(4, 64, 3)))], [])
+    assert found is not None
+    return found
+
+
+def _name_afresh(text: str) -> object:
+    return person_words([(text,)], [f"{text}@acme.example"])
 
 
 def _cut(text: str) -> list[str]:
