@@ -27,6 +27,9 @@ MAX_ENCODED_TEXTS: Final = 32
 MAX_UNESCAPINGS: Final = 3
 """How often a text may have been escaped that is read."""
 
+MAX_REMEMBERED_CHARS: Final = 4096
+"""Characters of which it is remembered whether they part names."""
+
 _DIGRAPHS: Final = str.maketrans(TABLE.digraphs)
 _MAYBE_ESCAPED: Final = re.compile(r"[%&\\=<]")
 _APOSTROPHES: Final = "'`\u00b4\u02bc\u2019"
@@ -114,12 +117,15 @@ def _pieces(part: str) -> Sequence[str]:
 
 
 class _Blanks(dict[int, str]):
-    """Blanks for what stands between the parts of a name, in the form of `str.translate`."""
+    """Blanks for what stands between the parts of a name, in the form of `str.translate`; the first are remembered."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
         is_between = char not in _APOSTROPHES and unicodedata.category(char)[0] in _SEPARATORS
-        return " " if is_between else char
+        made = " " if is_between else char
+        if len(self) < MAX_REMEMBERED_CHARS:
+            self[code] = made
+        return made
 
 
-_BLANKS: Final[Mapping[int, str]] = _Blanks({code: _Blanks()[code] for code in range(256)})
+_BLANKS: Final[Mapping[int, str]] = _Blanks()
