@@ -503,7 +503,10 @@ def test_what_is_agreed_to_is_recorded(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "New: leaves once it is approved\n" in result.stdout
     assert "  t.A.name: NAME, max_length 9\n" in result.stdout
-    assert recorded(tmp_path) == ["t.A.id: {category: USER_ID}", "t.A.name: {category: NAME, max_length: 9}"]
+    assert recorded(tmp_path) == [
+        "t.A.id: {category: USER_ID, type: string}",
+        "t.A.name: {category: NAME, max_length: 9, type: string}",
+    ]
     again = run("approve", *given)
     assert (again.exit_code, again.stdout) == (0, f"{tmp_path / 'approvals.lock'} is up to date.\n")
 
@@ -535,6 +538,50 @@ def test_what_changed_is_told_by_its_direction(tmp_path: Path) -> None:
         "Loosened: leaves more freely once it is approved\n  t.A.name: NAME, max_length 10 (was NAME, max_length 9)"
         in run("approve", *looser).stdout
     )
+
+
+CODEC: Final = "message A { Codec codec = 1 @OPERATIONAL; } enum Codec { CODEC_A = 0; CODEC_B = 1; }"
+
+
+@pytest.mark.parametrize(
+    ("changed_to", "part", "words"),
+    [
+        (CODEC.replace("{ Codec", "{ string"), "retyped", "OPERATIONAL, as string (was OPERATIONAL, as t.Codec)"),
+        (
+            CODEC.replace("CODEC_B = 1;", "CODEC_B = 1; CODEC_C = 2;"),
+            "retyped",
+            "OPERATIONAL, as t.Codec, with CODEC_C (was OPERATIONAL, as t.Codec)",
+        ),
+        (
+            CODEC.replace("{ Codec", "{ string").replace("@OPERATIONAL", "@USER_ID"),
+            "retyped",
+            "USER_ID, as string (was OPERATIONAL, as t.Codec)",
+        ),
+        (CODEC.replace("CODEC_B = 1;", ""), "tightened", "OPERATIONAL (was OPERATIONAL, with CODEC_B)"),
+    ],
+)
+def test_another_type_and_new_values_of_an_enum_are_there_to_be_approved(
+    changed_to: str, part: str, words: str, tmp_path: Path
+) -> None:
+    assert run("approve", *controlled(tmp_path, CODEC), "--yes").exit_code == 0
+    given = controlled(tmp_path, changed_to)
+    told = json.loads(run("approve", *given, "--format", "json").stdout)
+    assert [(key, told[key]) for key in ("new", "loosened", "retyped", "tightened", "removed") if told[key]] == [
+        (part, {"t.A.codec": words})
+    ]
+    assert run("approve", *given, "--yes").exit_code == 0
+    assert "is up to date" in run("approve", *given).stdout
+
+
+def test_a_file_of_an_earlier_version_is_refused_until_its_fields_are_approved_with_their_types(tmp_path: Path) -> None:
+    given = controlled(tmp_path)
+    lines(tmp_path, "approvals.lock", "version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
+    refused = run("lint", *given)
+    assert (refused.exit_code, "approvals.lock:1: version: is 1, of approvals" in refused.stderr) == (2, True)
+    told = json.loads(run("approve", *given, "--format", "json").stdout)
+    assert told["retyped"] == {"t.A.id": "USER_ID, as string (was USER_ID, without a type)"}
+    assert run("approve", *given, "--yes").exit_code == 0
+    assert "version: is" not in run("lint", *given).output
 
 
 def test_json_shows_and_records_only_when_told_to(tmp_path: Path) -> None:

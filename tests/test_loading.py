@@ -16,6 +16,7 @@ from gateway.app import Gateway
 from gateway.cli.sources import load_unapproved
 from gateway.config import Config, Inbound, Listeners, Local, Outbound, Reload, Tls
 from gateway.contracts.approvals import write_approvals
+from gateway.contracts.field_types import approvals_of
 from gateway.errors import BadConfig
 from gateway.exporters.jsonl.exporter import JsonlExporter
 from gateway.loading import PolicyFiles, compile_all
@@ -143,7 +144,7 @@ async def test_a_revoked_approval_is_noticed(row: str, tmp_path: Path) -> None:
     (tmp_path / "protos" / "a.proto").write_text(PROTO)
     (tmp_path / "policy.yaml").write_text(text + POLICY)
     claims = load_unapproved([tmp_path / "protos"], tmp_path / "policy.yaml")[0].claims
-    write_approvals(tmp_path / name, claims)
+    write_approvals(tmp_path / name, approvals_of(OTHER, claims))
     config = Config(
         policy=tmp_path / "policy.yaml",
         contracts=(tmp_path / "protos",),
@@ -155,7 +156,8 @@ async def test_a_revoked_approval_is_noticed(row: str, tmp_path: Path) -> None:
     address = (await gateway.start())["local"]
     try:
         assert await emitted(address, gate) == ITEM
-        write_approvals(tmp_path / name, {field: claim for field, claim in claims.items() if field != "t.A.name"})
+        revoked = {field: claim for field, claim in claims.items() if field != "t.A.name"}
+        write_approvals(tmp_path / name, approvals_of(OTHER, revoked))
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while await emitted(address, gate) != ITEM[:3]:
                 pass

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
+from gateway.contracts.approvals import Approvals
 from gateway.contracts.classify import InvalidOverlay, Overlay, approved, claims
 from gateway.contracts.contract import Contract
+from gateway.contracts.field_types import approvals_of
 from gateway.contracts.load import default_types
 from gateway.model import Category, FieldPrivacy
 from gateway.policy.document import Policy
@@ -27,6 +29,7 @@ class Claims:
         name = NAME          OPERATIONAL, overrides  NAME           nothing: looser than what was recorded
         note = OPERATIONAL   FREE_TEXT               OPERATIONAL    FREE_TEXT: tighter
         plan                 OPERATIONAL             -              nothing, until it is recorded
+        string codec = …     -                       … of an enum   nothing: another type than what was recorded
     """
 
     def __init__(self, contract: Contract, policy: Policy, origin: Origin) -> None:
@@ -48,19 +51,23 @@ class Claims:
             raise self._origin.error_at(("classifications", error.field), self._with_hint(error)) from error
         return claimed
 
-    def approved(
-        self, recorded: Mapping[str, FieldPrivacy], types_as_annotated: Collection[str] = ()
-    ) -> Mapping[str, FieldPrivacy]:
+    def approved(self, recorded: Approvals, types_as_annotated: Collection[str] = ()) -> Mapping[str, FieldPrivacy]:
         """What counts. A condition that was recorded holds until its end is approved; one that is new holds at once.
 
         Of `types_as_annotated` all that is claimed counts.
         """
         as_annotated = {name: held for name, held in self.claimed.items() if type_of(name) in types_as_annotated}
-        recorded = {**recorded, **as_annotated}
-        conditions = {
-            name: privacy for name, privacy in {**self.claimed, **recorded}.items() if name in self._condition_fields
+        current = approvals_of(self._contract, self.claimed)
+        ever = {name: one.privacy for name, one in recorded.approved.items()} | as_annotated
+        covered = {
+            name: ever[name]
+            for name in ever.keys() & self.claimed.keys()
+            if name in as_annotated or recorded.covers_type(name, current)
         }
-        return {**conditions, **approved(self.claimed, recorded)}
+        conditions = {
+            name: privacy for name, privacy in {**self.claimed, **ever}.items() if name in self._condition_fields
+        }
+        return {**conditions, **approved(self.claimed, covered)}
 
     @cached_property
     def types_as_annotated(self) -> frozenset[str]:

@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from gateway.config import Config
 from gateway.contracts.approvals import write_approvals
 from gateway.contracts.contract import Contract
+from gateway.contracts.field_types import approvals_of
 from gateway.contracts.load import load
 from gateway.loading import compile_all
 from gateway.model import FieldPrivacy
@@ -124,7 +125,7 @@ class PolicyVersions:
 
     def _write_approvals(self, approved: frozenset[str]) -> None:
         claims = {name: privacy for name, privacy in self._claims().items() if name in approved}
-        write_approvals(self._folder / "approvals.new", claims)
+        write_approvals(self._folder / "approvals.new", approvals_of(contract(), claims))
         (self._folder / "approvals.new").replace(self._folder / "my approvals.lock")
 
     @cache  # noqa: B019 - it lives as long as the test

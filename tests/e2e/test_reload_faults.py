@@ -30,7 +30,7 @@ EXPIRED: Final = AUTHORITY.issue_cert("gateway.example", not_after=datetime(2020
 
 SOUND: Final[Mapping[str, bytes]] = {
     "policy.yaml": f"{POLICY}flows: {{otlp/logs: [eu-log]}}\napprovals: approvals.lock\n".encode(),
-    "approvals.lock": b"version: 1\napproved: {}\n",
+    "approvals.lock": b"version: 2\napproved: {}\n",
     "crt": ISSUED.cert_chain_pems[0].bytes(),
     "key": ISSUED.private_key_pem.bytes(),
     "ca": AUTHORITY.cert_pem.bytes(),

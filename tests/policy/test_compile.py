@@ -193,7 +193,7 @@ def test_the_overlay_classifies_fields_of_contracts_that_cannot_be_annotated() -
 
 
 def test_approvals_are_found_beside_the_policy(tmp_path: Path) -> None:
-    (tmp_path / "a.lock").write_text("version: 1\napproved: {t.M.a: {category: NAME}}\n")
+    (tmp_path / "a.lock").write_text("version: 2\napproved: {t.M.a: {category: NAME, type: string}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
     made = Compiler(contract(proto(BODY)), file)
     assert file.approvals == tmp_path / "a.lock"

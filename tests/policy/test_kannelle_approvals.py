@@ -13,6 +13,7 @@ import pytest
 
 from gateway.cli.approve import review_claims
 from gateway.contracts.approvals import read_approvals
+from gateway.contracts.field_types import approvals_of
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contract
 from gateway.model import Category, FieldPrivacy
@@ -46,7 +47,7 @@ def changed(folder: Path, old: str, new: str) -> Compiler:
 def test_the_file_records_what_kannelles_contracts_say() -> None:
     lock = load(default_path()).approvals
     assert lock is not None
-    assert review_claims(read_approvals(lock), kannelle().claims).empty
+    assert review_claims(read_approvals(lock), approvals_of(kannelle().contract, kannelle().claims)).empty
     assert kannelle().classifications == kannelle().claims
     assert kannelle().types_as_annotated == frozenset()
 
@@ -85,7 +86,7 @@ def test_of_kannelles_types_only_what_is_approved_or_tighter_counts(
     assert made.classifications.get(field, FieldPrivacy()).category is counts
     lock = load(default_path()).approvals
     assert lock is not None
-    assert field in getattr(review_claims(read_approvals(lock), made.claims), part)
+    assert field in getattr(review_claims(read_approvals(lock), approvals_of(made.contract, made.claims)), part)
     found = {finding.place: finding for finding in lint(made) if finding.code == "not-approved"}
     assert (field in found) is (counts is Category.UNSPECIFIED)
     assert all("take the contract that this gateway has" in finding.text for finding in found.values())

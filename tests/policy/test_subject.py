@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from gateway.contracts.approvals import write_approvals
+from gateway.contracts.field_types import approvals_of
 from gateway.contracts.load import default_path, load
 from gateway.engine.subject import SubjectProjection
 from gateway.errors import BadContract, ItemReason, Reason, Refused
@@ -221,12 +222,14 @@ def test_the_overlay_moves_the_workspace_where_it_overrides() -> None:
 
 
 def test_what_is_not_approved_names_no_workspace(tmp_path: Path) -> None:
-    body = proto(f"message M {{ string a = 1 @{NAMED}; }}")
-    write_approvals(tmp_path / "lock", {"t.M.a": FieldPrivacy(Category.OPERATIONAL)})
+    body = contract(proto(f"message M {{ string a = 1 @{NAMED}; }}"))
+    write_approvals(tmp_path / "lock", approvals_of(body, {"t.M.a": FieldPrivacy(Category.OPERATIONAL)}))
     file = replace(policy("approvals: lock\n"), path=tmp_path / "policy.yaml")
-    assert Compiler(contract(body), file).subject("t.M").workspace == ()
-    write_approvals(tmp_path / "lock", {"t.M.a": FieldPrivacy(Category.OPERATIONAL, workspace=True)})
-    assert Compiler(contract(body), file).subject("t.M").workspace == (1,)
+    assert Compiler(body, file).subject("t.M").workspace == ()
+    write_approvals(
+        tmp_path / "lock", approvals_of(body, {"t.M.a": FieldPrivacy(Category.OPERATIONAL, workspace=True)})
+    )
+    assert Compiler(body, file).subject("t.M").workspace == (1,)
 
 
 def test_kannelles_items_name_their_workspace() -> None:

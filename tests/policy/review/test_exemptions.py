@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.contracts.approvals import write_approvals
+from gateway.contracts.field_types import approvals_of
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import BadPolicy, FieldReason
 from gateway.model import DETECTORS, Category, Detector, FieldPrivacy, Recipient
@@ -324,6 +325,6 @@ def test_where_approvals_count_an_exemption_is_approved(tmp_path: Path) -> None:
     text = f"{POLICY}flows: {{t.A: [eu-service]}}\napprovals: approvals.lock\n{SAID}"
     (tmp_path / "policy.yaml").write_text(text, encoding="utf-8")
     for recorded, counts in ((UNSAID, False), (SAID, True)):
-        write_approvals(approvals, compiled(recorded).claims)
+        write_approvals(approvals, approvals_of(HELD, compiled(recorded).claims))
         classes = Compiler(HELD, load(tmp_path / "policy.yaml")).classifications
         assert ("t.A.order" in classes) is counts

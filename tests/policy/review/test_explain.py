@@ -260,7 +260,7 @@ def test_no_attribute_is_kept_where_no_log_may_be() -> None:
 
 
 def test_what_is_not_approved_is_told_so(tmp_path: Path) -> None:
-    (tmp_path / "a.lock").write_text("version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
+    (tmp_path / "a.lock").write_text("version: 2\napproved: {t.A.id: {category: USER_ID, type: string}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
     made = Compiler(contract(proto("message A { string id = 1 @USER_ID; string name = 2 @NAME; }")), file)
     told = dict(explain(made, "t.A", "eu-store").walk())

@@ -334,7 +334,7 @@ def test_domains_that_others_register_theirs_under_are_found() -> None:
 
 
 def test_what_is_not_approved_is_not_called_unclassified(tmp_path: Path) -> None:
-    (tmp_path / "a.lock").write_text("version: 1\napproved: {t.A.id: {category: USER_ID}}\n")
+    (tmp_path / "a.lock").write_text("version: 2\napproved: {t.A.id: {category: USER_ID, type: string}}\n")
     file = parse(f"{POLICY}flows: {{}}\napprovals: a.lock\n", tmp_path / "policy.yaml")
     made = Compiler(
         contract(proto("message A { string id = 1 @USER_ID; string name = 2 @NAME; string bare = 3; }")), file
