@@ -28,7 +28,7 @@ from gateway.policy.review.exporter_changes import exporter_changes
 from gateway.policy.review.workspaces import workspace_changes
 from gateway.policy.wording import classification_wording, list_change, printable, shortlist
 
-WHOLE_KEYS: Final = ("controller", "approvals", "timestamps")
+WHOLE_KEYS: Final = ("controller", "timestamps")
 """Keys of the policy that are compared as they are."""
 
 DUTY_KEYS: Final = ("purpose", "legal_basis", "retention")
@@ -50,6 +50,7 @@ def setting_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
     for key in WHOLE_KEYS:
         if getattr(was, key) != getattr(now, key):
             yield Change(Effect.NOTED, key, "changed")
+    yield from _approvals(was.approvals, now.approvals)
     yield from _flows(old, new)
     yield from _routes(was.routes, now.routes)
     for region in sorted({*was.ceilings, *now.ceilings}):
@@ -66,6 +67,15 @@ def setting_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
     yield from workspace_changes(old, new)
     yield from _overrides(old, new)
     yield from _absent_field_changes(old, new)
+
+
+def _approvals(was: str | None, now: str | None) -> Iterator[Change]:
+    """Whether what annotations say counts by itself: without a file of approvals all of it does, now and later."""
+    if was and not now:
+        text = f"no longer names {printable(was)}: all that contracts annotate counts, though nobody approved it"
+        yield Change(Effect.RELEASED, "approvals", text)
+    elif was != now:
+        yield Change(Effect.NOTED, "approvals", "changed")
 
 
 def _user_id(was: UserId, now: UserId) -> Iterator[Change]:

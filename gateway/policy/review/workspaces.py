@@ -15,14 +15,15 @@ from gateway.policy.rules import rule_for
 def workspace_changes(old: Compiler, new: Compiler) -> Iterator[Change]:
     """Yield the types whose workspace is read elsewhere.
 
-    Another workspace's decision opens a gate: where there is one, more may leave. Raises BadContract.
+    Another workspace's domains count, and its decision opens a gate: more may leave where a workspace was read before,
+    or where there is a gate. Raises BadContract.
     """
     for item, destination in sorted({*flow_targets(old)} & {*flow_targets(new)}):
         was, now = (workspace_place(one.subject(item)) for one in (old, new))
         if was != now:
             gated = bool(new.policy.destinations[destination].gates)
             text = f"its workspace was {was or 'not named'}, and is now {now or 'not named'}"
-            effect = Effect.RELEASED if gated and now else Effect.NOTED
+            effect = Effect.RELEASED if now and (gated or was) else Effect.NOTED
             yield Change(effect, item, text, destination if gated else "", item)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.contracts.approvals import write_approvals
 from gateway.contracts.contract import Contract
+from gateway.contracts.field_types import approvals_of
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
 from gateway.errors import BadPolicy
+from gateway.model import Category, FieldPrivacy
 from gateway.otlp.signals import LOGS, METRICS, TRACES
 from gateway.policy.compile import Compiler
 from gateway.policy.load import parse
@@ -313,16 +317,17 @@ def test_a_gate_that_goes_is_a_release(before: str, after: str, flows: str, effe
     )
 
 
-@pytest.mark.parametrize(("destination", "effect"), [("backup", Effect.RELEASED), ("eu-store", Effect.NOTED)])
 @pytest.mark.parametrize(
-    ("old", "new", "text"),
+    ("destination", "old", "new", "text", "effect"),
     [
-        ("a", "b", "its workspace was a, and is now b"),
-        ("", "b", "its workspace was not named, and is now b"),
+        ("backup", "a", "b", "its workspace was a, and is now b", Effect.RELEASED),
+        ("eu-store", "a", "b", "its workspace was a, and is now b", Effect.RELEASED),
+        ("backup", "", "b", "its workspace was not named, and is now b", Effect.RELEASED),
+        ("eu-store", "", "b", "its workspace was not named, and is now b", Effect.NOTED),
     ],
 )
-def test_a_workspace_that_is_read_elsewhere_opens_other_gates(
-    old: str, new: str, text: str, destination: str, effect: Effect
+def test_a_workspace_that_is_read_elsewhere_is_a_release(
+    destination: str, old: str, new: str, text: str, effect: Effect
 ) -> None:
     def made(named: str) -> Compiler:
         fields = (
@@ -338,14 +343,42 @@ def test_a_workspace_that_is_read_elsewhere_opens_other_gates(
     assert (change.effect, change.text) == (Effect.NOTED, f"its workspace was {new}, and is now not named")
 
 
-def test_another_attribute_for_the_workspace_is_noted() -> None:
+def test_another_attribute_for_the_workspace_is_a_release() -> None:
     (change, *more) = diff(
         compiled(), compiled(("workspace: kannelle.workspace.id", "workspace: kannelle.video.id"))
     ).changes
-    assert {one.effect for one in (change, *more)} == {Effect.NOTED}
+    assert {one.effect for one in (change, *more)} == {Effect.RELEASED}
     assert change.text == (
         "its workspace was attributes[kannelle.workspace.id], and is now attributes[kannelle.video.id]"
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect", "text"),
+    [
+        (
+            "a.lock",
+            "",
+            Effect.RELEASED,
+            "no longer names a.lock: all that contracts annotate counts, though nobody approved it",
+        ),
+        ("a.lock", "b.lock", Effect.NOTED, "changed"),
+        ("", "a.lock", Effect.NOTED, "changed"),
+    ],
+)
+def test_approvals_that_no_longer_count_are_a_release(
+    old: str, new: str, effect: Effect, text: str, tmp_path: Path
+) -> None:
+    held = contract(proto("message A { string id = 1 @USER_ID; }"))
+
+    def made(name: str) -> Compiler:
+        said = f"approvals: {name}\n" if name else ""
+        return Compiler(held, parse(f"{POLICY}flows: {{t.A: [eu-store]}}\n{said}", tmp_path / "policy.yaml"))
+
+    for name in ("a.lock", "b.lock"):
+        write_approvals(tmp_path / name, approvals_of(held, {"t.A.id": FieldPrivacy(Category.USER_ID)}))
+    (change,) = diff(made(old), made(new)).changes
+    assert (change.effect, change.field, change.text) == (effect, "approvals", text)
 
 
 def test_a_host_less_is_noted() -> None:
