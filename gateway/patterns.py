@@ -64,6 +64,9 @@ class Pattern(Protocol):
     def fullmatch(self, text: str, /) -> object | None:
         """Something true if all of `text` matches, a trailing newline included."""
 
+    def search(self, text: str, /) -> object | None:
+        """Something true if a part of `text` matches."""
+
 
 @lru_cache(maxsize=1024)
 def compile_pattern(pattern: str) -> Pattern:

@@ -199,7 +199,7 @@ class Compiler:
         (field,) = map(str, found.keys)
         if field in self.policy.classifications:
             return ("classifications", field), f"at {place}"
-        return keys or self._keys_of(terms), f"{field}: the pattern of its annotation, at {place}"
+        return keys or self._keys_of(terms), f"{field}: the {found.noun} of its annotation, at {place}"
 
     @cached_property
     def method_table(self) -> MethodTable:

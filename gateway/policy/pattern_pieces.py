@@ -31,6 +31,12 @@ _UNIT: Final = re.compile(
 
 _PRINTABLE: Final = string.ascii_letters + string.digits + string.punctuation + " "
 
+_ALPHABETS: Final = "ΑαАаאءअกあア一가"
+"""The first letters of Greek, Cyrillic, Hebrew, Arabic, Devanagari, Thai, hiragana, katakana, Chinese and Hangul."""
+
+_OTHER_LETTERS: Final = "".join(chr(ord(first) + at) for first in _ALPHABETS for at in range(16))
+"""Some letters of other scripts than Latin."""
+
 
 class PatternPiece(msgspec.Struct):
     """What stands from `low` to `high` times: one of `chars`, or what one of `branches` gives."""
@@ -67,8 +73,10 @@ def pattern_branches(pattern: str) -> list[list[PatternPiece]]:
 
 @cache
 def _chars(unit: str) -> str:
-    """The characters that one unit matches, of a class the printable ones of ASCII; of a dot, often meant, a dot."""
+    """The characters that one unit matches: of a class the printable ones of ASCII, then some letters of other scripts.
+
+    Of a dot, often meant, a dot.
+    """
     if len(unit) == 1:
         return "" if unit in "^$" else unit
-    one = re2.compile(unit)
-    return "".join(char for char in _PRINTABLE if one.fullmatch(char))
+    return "".join(re2.compile(unit).findall(_PRINTABLE + _OTHER_LETTERS))

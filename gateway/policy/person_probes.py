@@ -1,4 +1,4 @@
-"""Probes: invented names, telephone numbers, dates of birth and addresses, tried against rules that let texts pass.
+"""Probes: invented names, numbers, dates of birth and addresses, tried against rules that let texts pass.
 
 A probe is tried as written, and with its words joined by `.`, `_`, `-` or nothing; by itself, behind the pattern's
 literal beginning and before its literal end; a name also between what varies there, at its shortest:
@@ -45,6 +45,9 @@ MIN_LETTERS: Final = 10
 
 TOKEN_RULE: Final = Text(TOKEN, detect=detectors_for(Category.OPERATIONAL).detectors)
 """What an OPERATIONAL text is held to that has no pattern of its own."""
+
+_ENDS: Final = re.compile(r"\\[Az]|\(\?[a-zA-Z]*-")
+"""What in a pattern means the ends of a text and no line's, or may."""
 
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -185,10 +188,23 @@ def _kept(rule: Text | UserId, texts: tuple[str, ...], surroundings: tuple[Frame
     pattern = _pattern_of(rule)
     matches = compile_pattern(pattern).fullmatch if pattern else bool
     for before, behind in surroundings:
+        if not _any_may_match(pattern, texts, before, behind):
+            continue
         for text in texts:
             framed = f"{before}{text}{behind}"
             if matches(framed) and _keeps(rule, framed):
                 yield framed
+
+
+def _any_may_match(pattern: str, texts: tuple[str, ...], before: str, behind: str) -> bool:
+    """Whether a pattern may match one of the texts, each on a line of its own: one search instead of hundreds."""
+    if not pattern or _ENDS.search(pattern):
+        return True
+    try:
+        line = compile_pattern(f"(?m)^(?:{pattern})$")
+    except ValueError:  # with what stands around it, it may be too large
+        return True
+    return line.search(before + f"{behind}\n{before}".join(texts) + behind) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -122,3 +122,67 @@ def test_the_name_of_an_event_is_one_of_the_tracking_plan() -> None:
     made = compiler("message A { google.protobuf.Any any = 1; }", "tracking_plan: {video.made: {properties: {}}}")
     assert EVENT_TYPE in made.plan("t.A", "us-vendor").anys
     made.plan(EVENT_TYPE, "us-vendor")
+
+
+PHONES = [
+    (33100000000, 33799999999),
+    (33612345678, 33612345678),
+    (0, 10**12),
+    (-(2**63), 2**63 - 1),
+    (4_500_000_000, 4_600_000_000),
+    (12_025_550_123, 12_025_550_124),
+]
+SIZES = [(0, 100), (0, 86_400_000), (0, 2**32), (-(2**31), 2**31 - 1), (1_700_000_000_000, 1_999_999_999_999)]
+
+
+def bounded(low: int, high: int, kind: str) -> Compiler:
+    return compiler(f"message A {{ {kind} a = 1 @{{category: OPERATIONAL, min: {low}, max: {high}}}; }}")
+
+
+@pytest.mark.parametrize("kind", ["int64", "repeated sint64", "fixed64", "google.protobuf.Int64Value"])
+@pytest.mark.parametrize(("low", "high"), PHONES)
+def test_bounds_that_a_telephone_number_fits_leave_the_eu_in_no_plan(low: int, high: int, kind: str) -> None:
+    made = bounded(low, high, kind)
+    told = r"destinations\.us-vendor: t\.A\.a: the bounds of its annotation, at .* lets a phone number pass, such as"
+    with pytest.raises(BadPolicy, match=rf"policy\.yaml:\d+: {told} .*{PROMISE}"):
+        made.plan("t.A", "us-vendor")
+    made.plan("t.A", "eu-service")
+
+
+@pytest.mark.parametrize("kind", ["int64", "google.protobuf.Duration"])
+@pytest.mark.parametrize(("low", "high"), SIZES)
+def test_bounds_of_sizes_counts_and_times_leave(low: int, high: int, kind: str) -> None:
+    message = bounded(low, high, kind).plan("t.A", "us-vendor").messages[0]
+    assert [field.name for field in message.fields] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("more", "type", "place"),
+    [
+        (
+            "classifications: {t.A.a: {category: OPERATIONAL, min: 33100000000, max: 33799999999}}",
+            "t.A",
+            r"classifications\.t\.A\.a",
+        ),
+        (
+            "tracking_plan: {video.made: {properties: {contact_number: {min: 33100000000, max: 33799999999}}}}",
+            EVENT_TYPE,
+            r"tracking_plan\.video\.made\.properties\.contact_number",
+        ),
+    ],
+)
+def test_bounds_of_the_policy_are_told_at_their_line(more: str, type: str, place: str) -> None:
+    made = compiler("message A { int64 a = 1; }", more)
+    told = 'at us-vendor, in US, lets a phone number pass, such as "33100000000": outside the EU only indirect data'
+    with pytest.raises(BadPolicy, match=rf"policy\.yaml:\d+: {place}: {told}"):
+        made.plan(type, "us-vendor")
+    made.plan(type, "eu-service")
+
+
+def test_an_any_holds_no_type_with_bounds_that_a_telephone_number_fits_outside_the_eu() -> None:
+    made = compiler(
+        "message A { google.protobuf.Any any = 1; }"
+        "message B { int64 b = 1 @{category: OPERATIONAL, min: 33100000000, max: 33799999999}; }"
+        "message D { int64 d = 1 @{category: OPERATIONAL, min: 1, max: 9}; }"
+    )
+    assert made.plan("t.A", "us-vendor").anys.keys() & {"t.B", "t.D"} == {"t.D"}

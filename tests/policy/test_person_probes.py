@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.detectors.by_category import detectors_for
 from gateway.engine.rules import text_check
 from gateway.model import Category
-from gateway.patterns import TOKEN
+from gateway.patterns import TOKEN, compile_pattern
 from gateway.plan import Text, UserId
 from gateway.policy.person_probes import first_beyond_tokens, first_passing, forms, frames, probe_counts, probe_data
 
@@ -26,7 +27,14 @@ ALPHABETS: Final = ("a-z", "A-Z", "A-Za-z", "0-9", "a-z0-9", "A-Za-z ._-", "A-Za
 
 def test_the_probes_are_a_few_hundred_of_each_language_and_kind() -> None:
     probes = probe_data().probes
-    least = {"name": 200, "phone number": 40, "date of birth": 30, "e-mail address": 20, "postal address": 30}
+    least = {
+        "name": 200,
+        "phone number": 40,
+        "date of birth": 30,
+        "e-mail address": 20,
+        "postal address": 30,
+        "national number": 3,
+    }
     assert probes.keys() == least.keys()
     assert all(len(held) >= least[kind] for kind, held in probes.items())
     names = probes["name"]
@@ -34,6 +42,40 @@ def test_the_probes_are_a_few_hundred_of_each_language_and_kind() -> None:
     assert sum(not name.isascii() for name in names) > 50
     assert all(text == unicodedata.normalize("NFC", text) for held in probes.values() for text in held)
     assert all(len(set(held)) == len(held) for held in probes.values())
+
+
+@pytest.mark.parametrize("length", range(3, 15))
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_names_of_one_word_have_all_lengths(length: int, case: Callable[[str], str]) -> None:
+    words = [name for name in probe_data().probes["name"] if name.isascii() and name.isalpha()]
+    assert any(len(word) == length and word == case(word) for word in words)
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["Arabic", "Cyrillic", "Devanagari", "Greek", "Han", "Hangul", "Hebrew", "Hiragana", "Katakana", "Thai"],
+)
+def test_names_are_of_other_scripts_too(script: str) -> None:
+    matches = compile_pattern(rf"\p{{{script}}}{{2,14}}").fullmatch
+    assert any(matches(name) for name in probe_data().probes["name"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept"),
+    [
+        (r"[A-Z]{6}", "MARTIN"),
+        (r"\A[A-Z]{6}", "MARTIN"),
+        (r"[A-Z]{6}\z", "MARTIN"),
+        (r"^[A-Z]{6}$", "MARTIN"),
+        (r"(?-m:^[A-Z]{6}$)", "MARTIN"),
+        (r"(?i)martin", "Martin"),
+        (r"(?i:MART)in", "Martin"),
+        (r"\bmartin\b", "martin"),
+    ],
+)
+def test_all_ways_to_write_a_pattern_are_tried(pattern: str, kept: str) -> None:
+    found = first_passing(Text(pattern, detect=DETECT))
+    assert (found.text if found else "") == kept
 
 
 @pytest.mark.parametrize(
@@ -129,4 +171,4 @@ def test_probes_of_a_user_id_and_of_a_list_are_counted_too() -> None:
         "name"
     }
     assert not any(count.passing for count in probe_counts(Text(one_of=("h264", "hevc"), detect=DETECT)))
-    assert [count.passing for count in probe_counts(Text(one_of=("maria",), detect=DETECT))] == [1, 0, 0, 0, 0]
+    assert [count.passing for count in probe_counts(Text(one_of=("maria",), detect=DETECT))] == [1, 0, 0, 0, 0, 0]
