@@ -209,6 +209,6 @@ class FieldFiller:
             case 2 | 3:
                 said.one_of.extend([self._chance.pick(STRINGS[1:]) for _ in range(3)])
             case 4 | 5 | 6:
-                said.min, said.max = self._chance.pick(((0, 5), (-5, 100), (1, 10**12)))
+                said.min, said.max = self._chance.pick(((0, 5), (-5, 100), (1, 10**9)))
             case 7:
                 said.max_length = self._chance.pick((1, 5, 40))
