@@ -46,7 +46,7 @@ message Item {
   Item parent = 11;
   Hidden hidden = 12;
   Kind kind = 13 @OPERATIONAL;
-  repeated string codes = 14 @{category: OPERATIONAL, pattern: '[a-z]{1,3}'};
+  repeated string codes = 14 @{category: OPERATIONAL, pattern: '[a-cx]{1,3}'};
   Part shut = 15 @LOCATION;
   string text = 16 @FREE_TEXT;
   repeated Kind kinds = 17 @OPERATIONAL;
