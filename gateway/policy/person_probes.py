@@ -125,7 +125,8 @@ def first_beyond_tokens(rule: Text) -> PassingProbe | None:
     searched = msgspec.structs.replace(rule, detect=TOKEN_RULE.detect)
     for kind, beyond in _beyond_tokens().items():
         for text in _kept(searched, beyond, frames(rule.pattern).literal[:MAX_NOTED_FRAMES]):
-            return PassingProbe(kind, text)
+            if not _keeps(TOKEN_RULE, text):
+                return PassingProbe(kind, text)
     return None
 
 
