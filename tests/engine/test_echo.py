@@ -227,7 +227,7 @@ PERSON_ATTRIBUTES: Final = ("user.full_name", "user.name", "enduser.id", "user.e
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("destination", ["eu-log", "us-vendor"])
+@pytest.mark.parametrize("destination", ["eu-log", "eu-store"])
 def test_no_attribute_repeats_the_record_s_person(destination: str, count: int) -> None:
     chance = random.Random(11)
     persons = [person(chance) for _ in range(60)]

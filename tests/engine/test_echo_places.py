@@ -108,7 +108,7 @@ def made() -> Compiler:
     return Compiler(held, with_open_patterns(policy(OTLP), held))
 
 
-@pytest.mark.parametrize("destination", ["eu-log", "us-vendor"])
+@pytest.mark.parametrize("destination", ["eu-log", "eu-store"])
 @pytest.mark.parametrize("kind", [logs, spans, metrics])
 def test_no_value_repeats_the_person_of_its_item(kind: Any, destination: str) -> None:
     engine = ReferenceEngine(made().plan(kind()[0].DESCRIPTOR.full_name, destination))

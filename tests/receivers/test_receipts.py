@@ -21,7 +21,8 @@ BY_RULE: Final = (receipt_pb2.VERDICT_STRIP, receipt_pb2.REASON_NOT_LISTED)
 
 def sent(padding: int = 0) -> analytics_pb2.AnalyticsEvent:
     """An event of which something is stripped by plan, something by its value, and so many characters more by plan."""
-    made = event(full_name="Ana Silva" + "a" * padding)
+    made = event(full_name="Ana Silva")
+    made.user.phone_number = "9" * padding
     made.properties["codec"].string_value = "mpeg2"
     return made
 
