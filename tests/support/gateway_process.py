@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -37,27 +37,13 @@ class ProcessorTime(NamedTuple):
         return self.waited_seconds - earlier.waited_seconds > self.run_seconds - earlier.run_seconds
 
 
-class GatewayProcess:
-    """A gateway in a process of its own. `said` is what it wrote to standard output and standard error so far."""
+class WatchedProcess:
+    """A gateway's process. `output` is what it wrote to standard output and standard error so far."""
 
-    def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None, address: str = "127.0.0.1:0") -> None:
-        """Start it in `folder`, which is its working folder: its state is in `.privacy-gateway` there."""
-        http = {"PRIVACY_GATEWAY__LISTENERS__LOCAL_HTTP__ADDRESS": "127.0.0.1:0"}
-        given = {"PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": address, **http, **(environ or {})}
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHONASYNCIO"))
-        }
+    def __init__(self, command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            (sys.executable, "-c", SERVE_AT_LOG_LEVEL) if "LEVEL" in given else SERVE_COMMAND,
-            cwd=folder,
-            env={**kept, **given},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        self.state = folder / ".privacy-gateway"
         self.output = b""
         self._output_grew = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -158,6 +144,23 @@ class GatewayProcess:
                 self._output_grew.notify_all()
         with self._output_grew:
             self._output_grew.notify_all()
+
+
+class GatewayProcess(WatchedProcess):
+    """A gateway in a process of its own."""
+
+    def __init__(self, folder: Path, *, environ: Mapping[str, str] | None = None, address: str = "127.0.0.1:0") -> None:
+        """Start it in `folder`, which is its working folder: its state is in `.privacy-gateway` there."""
+        http = {"PRIVACY_GATEWAY__LISTENERS__LOCAL_HTTP__ADDRESS": "127.0.0.1:0"}
+        given = {"PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": address, **http, **(environ or {})}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PRIVACY_GATEWAY__", "GRPC_", "PYTHONASYNCIO"))
+        }
+        command = (sys.executable, "-c", SERVE_AT_LOG_LEVEL) if "LEVEL" in given else SERVE_COMMAND
+        super().__init__(command, folder, {**kept, **given})
+        self.state = folder / ".privacy-gateway"
 
 
 def _status(pid: int, name: str) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import grpc
 
 from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, status_of
-from tests.support.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess, WatchedProcess
 from tests.support.upstreams import CALL_KINDS, PROTO, SERVICE
 
 ALLOWED_CATEGORIES: Final = ("USER_ID", "OPERATIONAL", "CONTENT", "NAME")
@@ -126,7 +126,7 @@ def wait_until_stable(count: Callable[[], int], *, still: float = 0.7) -> int:
     return count()
 
 
-def fetch_page(process: GatewayProcess, path: str) -> tuple[int, str]:
+def fetch_page(process: WatchedProcess, path: str) -> tuple[int, str]:
     """A page of its HTTP listener: status and text."""
     try:
         with urllib.request.urlopen(
