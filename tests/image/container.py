@@ -45,8 +45,18 @@ class Container(WatchedProcess):
     @property
     def pid(self) -> int:
         """The gateway's own process."""
-        told = subprocess.run((*RUNC, "state", self._name), capture_output=True, text=True, check=True)
-        return int(json.loads(told.stdout)["pid"])
+        return int(self._state()["pid"])
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the gateway's process is there."""
+        return self._state().get("status") == "running"
+
+    def _state(self) -> dict[str, Any]:
+        """What runc says of it; nothing before it is made."""
+        told = subprocess.run((*RUNC, "state", self._name), capture_output=True, text=True, check=False)
+        state: dict[str, Any] = json.loads(told.stdout or "{}")
+        return state
 
     def wait_until_ready(self) -> float:
         """Return the seconds from its process's beginning until it said that it takes calls."""

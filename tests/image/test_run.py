@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
+import signal
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 from kannelle.privacy.v1.analytics_pb2 import TrackEventRequest
@@ -16,9 +18,13 @@ from gateway.otlp.signals import LOGS
 from tests.image.builder import Image
 from tests.image.container import CONFIGURATION, Container
 from tests.support.channels import blocking_channel, call
+from tests.support.proxy_process import wait_until
 from tests.support.requests import TRACK, event, logs_request
 
 pytestmark = pytest.mark.image
+
+IMPORTING_SECONDS: Final = 0.2
+"""Of a processor: Python runs the gateway by then, and not yet the part that stops in order."""
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,14 @@ def test_it_takes_calls_and_telemetry_and_ends_on_sigterm(image: Image, tmp_path
         "usr_0000000001",
         "usr_0000000002",
     ]
+
+
+def test_sigterm_ends_it_while_it_starts_too(image: Image, tmp_path: Path) -> None:
+    """A container's first process gets no signal that it has no handler for."""
+    with Container(image, tmp_path) as container:
+        wait_until(lambda: container.is_running and container.cpu >= IMPORTING_SECONDS, every=0.005)
+        assert container.stop() == 128 + signal.SIGTERM
+        assert container.output == b""
 
 
 def _exported(container: Container) -> ExportLogsServiceResponse:
