@@ -149,7 +149,9 @@ class PolicyLoader:
 
     def load(self) -> LoadedPolicy:
         """A policy and its contracts, compiled, with the files that they were read from. Raises BadSetup."""
+        before = self.files.policy_stamp()
         loaded = compile_all(self._config, *self._source(self._config))
+        self.files.note_valid(before)
         return msgspec.structs.replace(loaded, files=self.files.paths())
 
 
@@ -162,17 +164,30 @@ class PolicyFiles:
     def __init__(self, config: Config) -> None:
         self._policy = config.policy or default_policy()
         self._fixed = frozenset((self._policy, *(config.contracts or (default_contract(),))))
-        self._policy_stamp: tuple[int, ...] = ()
+        self._named_at: tuple[int, ...] = ()
         self._named: frozenset[Path] = frozenset()
-        self._is_valid = False
+        self._validity: tuple[tuple[int, ...], bool] = ((), False)
 
     def paths(self, in_force: frozenset[Path] = frozenset()) -> frozenset[Path]:
         """All of them; `in_force` are those of what is in force. The policy is read only when its file has changed."""
-        at = _file_stamp(self._policy)
-        if at != self._policy_stamp:
-            self._named, self._is_valid = frozenset(_files_named_by(self._policy)), _is_valid_policy(self._policy)
-            self._policy_stamp = at
-        return self._fixed | self._named | (frozenset() if self._is_valid else in_force)
+        at = self.policy_stamp()
+        if at != self._named_at:
+            self._named, self._named_at = frozenset(_files_named_by(self._policy)), at
+        return self._fixed | self._named | (in_force if in_force and not self._is_valid(at) else frozenset())
+
+    def policy_stamp(self) -> tuple[int, ...]:
+        """What tells whether the policy's file is another one by now."""
+        return _file_stamp(self._policy)
+
+    def note_valid(self, stamp: tuple[int, ...]) -> None:
+        """Note that the policy's file was loaded after it had this stamp: it need not be read again to be judged."""
+        if stamp == self.policy_stamp():
+            self._validity = (stamp, True)
+
+    def _is_valid(self, stamp: tuple[int, ...]) -> bool:
+        if self._validity[0] != stamp:
+            self._validity = (stamp, _is_valid_policy(self._policy))
+        return self._validity[1]
 
 
 def _file_stamp(path: Path) -> tuple[int, ...]:

@@ -16,11 +16,12 @@ from gateway.app import Gateway
 from gateway.cli.sources import load_unapproved
 from gateway.config import Config, Inbound, Listeners, Local, Outbound, Reload, Tls
 from gateway.contracts.approvals import write_approvals
+from gateway.contracts.contract import Contract
 from gateway.contracts.field_types import approvals_of
 from gateway.errors import BadConfig
 from gateway.exporters.jsonl.exporter import JsonlExporter
-from gateway.loading import PolicyFiles, compile_all
-from gateway.policy.load import parse
+from gateway.loading import PolicyFiles, PolicyLoader, compile_all, load_sources
+from gateway.policy.load import PolicyFile, parse
 from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
 from tests.support.contracts import contract, proto
 from tests.support.fake_delivery import FakeDelivery
@@ -119,6 +120,32 @@ BROKEN: Final[dict[str, tuple[str, set[str]]]] = {
 def test_of_a_broken_policy_what_can_be_read_is_watched_and_what_is_in_force(row: str, tmp_path: Path) -> None:
     text, names = BROKEN[row]
     assert watched(tmp_path, text, frozenset({tmp_path / "before"})) == {tmp_path / name for name in names}
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "later", "watched"),
+    [(POLICY, POLICY, False), (POLICY, "version: 1\n", True), ("version: 1\n", "version: 1\n", True)],
+)
+def test_a_policy_that_was_loaded_counts_as_valid_until_its_file_is_another(
+    meanwhile: str, later: str, watched: bool, tmp_path: Path
+) -> None:
+    policy, in_force = tmp_path / "policy.yaml", Path("/in/force")
+
+    def source(config: Config) -> tuple[PolicyFile, Contract]:
+        loaded = load_sources(config)
+        _write_if_other(policy, meanwhile)
+        return loaded
+
+    policy.write_text(POLICY)
+    loader = PolicyLoader(Config(policy=policy), source)
+    loader.load()
+    _write_if_other(policy, later)
+    assert (in_force in loader.files.paths(frozenset({in_force}))) == watched
+
+
+def _write_if_other(path: Path, text: str) -> None:
+    if path.read_text() != text:
+        path.write_text(text)
 
 
 def test_a_policy_that_is_gone_leaves_what_is_in_force(tmp_path: Path) -> None:
