@@ -23,7 +23,7 @@ from tests.support.requests import TRACK, event, logs_request
 
 pytestmark = pytest.mark.image
 
-IMPORTING_SECONDS: Final = 0.2
+IMPORTING_SECONDS: Final = 0.15
 """Of a processor: Python runs the gateway by then, and not yet the part that stops in order."""
 
 
