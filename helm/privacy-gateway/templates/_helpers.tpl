@@ -1,0 +1,45 @@
+{{/* Names are one for a cluster, as the label and the admission policies are: no release's name is in them. */}}
+{{- define "privacy-gateway.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: privacy-gateway
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "privacy-gateway.hubLabels" -}}
+app.kubernetes.io/name: privacy-gateway
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: hub
+{{- end }}
+
+{{/* The image: by digest where there is one, by tag otherwise. */}}
+{{- define "privacy-gateway.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "privacy-gateway.uid" -}}14317{{- end }}
+
+{{- define "privacy-gateway.hubHost" -}}privacy-gateway-hub.{{ .Release.Namespace }}.svc{{- end }}
+
+{{/* What every container of the gateway's may do: nothing but run. */}}
+{{- define "privacy-gateway.securityContext" -}}
+allowPrivilegeEscalation: false
+capabilities: {drop: [ALL]}
+readOnlyRootFilesystem: true
+runAsGroup: {{ include "privacy-gateway.uid" . }}
+runAsNonRoot: true
+runAsUser: {{ include "privacy-gateway.uid" . }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* A digest of what a pod reads at its start alone: the configuration, not policy, contracts and certificates. */}}
+{{- define "privacy-gateway.checksum" -}}
+{{ . | sha256sum | trunc 32 }}
+{{- end }}

@@ -1,0 +1,55 @@
+"""Every combination of values renders to manifests that Kubernetes knows, key by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway import __version__
+from tests.chart import helm, matrix
+
+pytestmark = pytest.mark.chart
+
+FOREIGN: Final = frozenset({"cert-manager.io/v1"})
+"""APIs that Kubernetes doesn't bring, so that no schema of it knows them."""
+
+CASES: Final = [pytest.param(case, id=case.stem) for case in matrix.cases()]
+
+
+@pytest.mark.parametrize("version", matrix.VERSIONS)
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_rendered_is_known_to_the_cluster_key_by_key(case: Path, version: str) -> None:
+    import kubernetes_validate  # noqa: PLC0415 only `make test-chart` installs it
+
+    if version not in matrix.versions(case):
+        pytest.skip("the values need a newer cluster")
+    for manifest in helm.render(helm.values_of(case), *matrix.flags(version)):
+        if manifest["apiVersion"] not in FOREIGN:
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_rendering_is_the_golden_one(case: Path) -> None:
+    golden = matrix.golden(case).read_text(encoding="utf-8")
+    assert matrix.rendering(case) == golden, "python -m tests.chart.matrix --write"
+
+
+def test_every_golden_rendering_has_its_values() -> None:
+    assert {path.name for path in helm.GOLDEN.iterdir()} == {case.name for case in matrix.cases()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_rendered_twice_is_the_same(case: Path) -> None:
+    assert matrix.rendering(case) == matrix.rendering(case)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_helm_lint_finds_nothing(case: Path) -> None:
+    helm.run("lint", "--strict", str(helm.CHART), "--values", str(case), *matrix.flags(matrix.GOLDEN_VERSION))
+
+
+def test_the_chart_and_the_gateway_have_one_version() -> None:
+    chart = helm.values_of(helm.CHART / "Chart.yaml")
+    assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
