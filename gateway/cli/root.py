@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "approve",
     "templates",
     "pipe",
+    "inject",
     "outbox",
     "deadletters",
     "config",

@@ -17,6 +17,12 @@ CHART: Final = ROOT / "helm" / "privacy-gateway"
 VALUES: Final = Path(__file__).with_name("values")
 GOLDEN: Final = Path(__file__).with_name("golden")
 
+NEWEST: Final = tuple(
+    f"--api-versions=admissionregistration.k8s.io/v1/{kind}"
+    for kind in ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+)
+"""What helm is told of a cluster that knows both policies."""
+
 Manifest = Mapping[str, Any]
 
 
@@ -43,8 +49,8 @@ def run(*arguments: str, given: Mapping[str, Any] | None = None) -> str:
 
 
 def render(given: Mapping[str, Any], *flags: str) -> list[Manifest]:
-    """The manifests that values lead to."""
-    return manifests(run(*command(*flags), given=given))
+    """The manifests that values lead to, in a cluster that knows every API unless `flags` say otherwise."""
+    return manifests(run(*command(*(flags or NEWEST)), given=given))
 
 
 def command(*flags: str) -> tuple[str, ...]:

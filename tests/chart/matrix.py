@@ -11,10 +11,14 @@ from typing import Final
 
 from tests.chart import helm
 
-GOLDEN_VERSION: Final = "1.37"
+ADMISSION: Final = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
+INJECTION: Final = "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"
+"""What a cluster must know for `admission.enabled`, and for `injection.mode: policy`."""
 
-VERSIONS: Final = ("1.29", "1.33", GOLDEN_VERSION)
+APIS: Final = {"1.29": (), "1.33": (ADMISSION,), "1.37": (ADMISSION, INJECTION)}
 """Clusters that renderings are checked for: the oldest with native sidecars, one in between, one that injects."""
+
+GOLDEN_VERSION: Final = "1.37"
 
 
 def cases() -> list[Path]:
@@ -24,12 +28,21 @@ def cases() -> list[Path]:
 
 def flags(version: str) -> tuple[str, ...]:
     """What helm is told of a cluster of a version."""
-    return ("--kube-version", version)
+    return ("--kube-version", version, *(flag for api in APIS[version] for flag in ("--api-versions", api)))
 
 
 def versions(case: Path) -> tuple[str, ...]:
     """The clusters that know what the values of a case need."""
-    return VERSIONS
+    values = helm.values_of(case)
+    needed = {
+        ADMISSION: values.get("admission", {}).get("enabled", True),
+        INJECTION: values.get("injection", {}).get("mode", "policy") == "policy",
+    }
+    return tuple(
+        version
+        for version, known in APIS.items()
+        if all(api in known for api, is_needed in needed.items() if is_needed)
+    )
 
 
 def golden(case: Path) -> Path:

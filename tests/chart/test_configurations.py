@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,12 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from gateway.contracts.load import default_path
 from tests.chart import helm, matrix
-from tests.support.proxy_certificates import certificate_for, dns
+from tests.support.proxy_certificates import CA, certificate_for, dns
 
 pytestmark = pytest.mark.chart
+
+PLACEHOLDER: Final = re.compile(r"\{[a-zA-Z]+\}")
 
 Volumes = Mapping[str, Mapping[str, Any]]
 
@@ -42,20 +47,25 @@ def lay_out(root: Path, documents: list[helm.Manifest], namespace: str, pod: Any
     return root / str(container["args"][-1]).lstrip("/")
 
 
-def check(path: Path, root: Path) -> subprocess.CompletedProcess[str]:
+def check(path: Path, root: Path, container: Any) -> subprocess.CompletedProcess[str]:
     """`config check` of a configuration whose absolute paths lead below a folder."""
     text = path.read_text(encoding="utf-8")
     for start in ("/etc/privacy-gateway", "/run/privacy-gateway", "/var/lib/privacy-gateway"):
         text = text.replace(start, f"{root}{start}")
     path.write_text(text, encoding="utf-8")
     command = (sys.executable, "-m", "gateway", "config", "check", "--config", str(path))
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    said = {one["name"]: PLACEHOLDER.sub("any", one.get("value", "secret")) for one in container.get("env", ())}
+    environ = {**os.environ, **said}
+    return subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False, timeout=120)
 
 
-def without_paths(given: dict[str, Any]) -> dict[str, Any]:
-    """The values of a case without contracts that are in an image, which no test has."""
+def rendered(case: Path) -> list[helm.Manifest]:
+    """The manifests of a case, without contracts that are in an image and with a CA that is one."""
+    given = helm.values_of(case)
     given.get("contracts", {}).pop("paths", None)
-    return given
+    if given.get("certificates", {}).get("ca"):
+        given["certificates"]["ca"] = CA.cert_pem.bytes().decode()
+    return helm.render(given)
 
 
 CASES: Final = [pytest.param(case, id=case.stem) for case in matrix.cases()]
@@ -63,16 +73,39 @@ CASES: Final = [pytest.param(case, id=case.stem) for case in matrix.cases()]
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_hub_starts_by_its_configuration(case: Path, tmp_path: Path) -> None:
-    documents = helm.render(without_paths(helm.values_of(case)), *matrix.flags(matrix.GOLDEN_VERSION))
+    documents = rendered(case)
     pod = helm.find(documents, "StatefulSet", "privacy-gateway-hub")["spec"]["template"]["spec"]
-    done = check(lay_out(tmp_path, documents, "privacy-gateway", pod, pod["containers"][0]), tmp_path)
+    (container,) = pod["containers"]
+    done = check(lay_out(tmp_path, documents, "privacy-gateway", pod, container), tmp_path, container)
     assert done.returncode == 0, done.stderr
     assert "role hub" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.stem) for case in matrix.cases() if helm.values_of(case).get("namespaces")],
+)
+def test_every_agent_starts_by_its_configuration(case: Path, tmp_path: Path) -> None:
+    documents = rendered(case)
+    table = find_table(documents)
+    container = table["initContainers"][-1]
+    for namespace in helm.values_of(case)["namespaces"]:
+        root = tmp_path / namespace["name"]
+        root.mkdir()
+        done = check(lay_out(root, documents, namespace["name"], table, container), root, container)
+        assert done.returncode == 0, done.stderr
+        assert "role agent" in done.stdout
+
+
+def find_table(documents: list[helm.Manifest]) -> Any:
+    """The table of what is injected."""
+    return yaml.safe_load(helm.find(documents, "ConfigMap", "privacy-gateway-injection")["data"]["table.yaml"])
 
 
 def test_contracts_of_values_are_those_of_the_hub(tmp_path: Path) -> None:
     given = {"contracts": {"files": {"kannelle.binpb": base64.b64encode(default_path().read_bytes()).decode()}}}
     documents = helm.render(given)
     pod = helm.find(documents, "StatefulSet", "privacy-gateway-hub")["spec"]["template"]["spec"]
-    done = check(lay_out(tmp_path, documents, "privacy-gateway", pod, pod["containers"][0]), tmp_path)
+    (container,) = pod["containers"]
+    done = check(lay_out(tmp_path, documents, "privacy-gateway", pod, container), tmp_path, container)
     assert (done.returncode, "contracts/kannelle.binpb" in done.stdout) == (0, True), done.stderr

@@ -29,6 +29,12 @@ REFUSED: Final[tuple[tuple[str, Mapping[str, Any], str], ...]] = (
     ("contract", {"contracts": {"files": {"acme.proto": ""}}}, "invalid propertyName 'acme.proto'"),
     ("base64", {"contracts": {"files": {"acme.binpb": "syntax = 3;"}}}, "/contracts/files/acme.binpb"),
     ("trust domain", {"trustDomain": "spiffe://a"}, "/trustDomain"),
+    ("the cluster's own", {"namespaces": [{"name": "kube-system", "serviceAccounts": []}]}, "/namespaces/0/name"),
+    ("twice", {"namespaces": [{"name": "a", "serviceAccounts": ["b", "b"]}]}, "/namespaces/0/serviceAccounts"),
+    ("a webhook", {"injection": {"mode": "webhook"}}, "/injection/mode"),
+    ("exempt", {"exempt": ["batch"]}, "/exempt/0"),
+    ("no limit", {"agent": {"resources": {"limits": {"cpu": None}}}}, "/agent/resources/limits"),
+    ("outbox", {"agent": {"outbox": {"volume": "hostPath"}}}, "/agent/outbox/volume"),
     (
         "approvals",
         {"policy": {"document": "approvals: approvals.lock\n"}},

@@ -25,7 +25,7 @@ spec:
 
 {{/* The volume of a gateway's certificate, key and CA. Takes root, secret, and the SPIFFE ID or DNS name that the CSI driver asks for. */}}
 {{- define "privacy-gateway.certificateVolume" -}}
-{{- $certificates := .root.Values.certificates }}
+{{- $certificates := .root.Values.certificates -}}
 name: privacy-gateway-tls
 {{- if eq $certificates.mode "csi-driver" }}
 csi:

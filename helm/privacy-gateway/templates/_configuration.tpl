@@ -17,6 +17,11 @@
 {{- define "privacy-gateway.hubConfiguration" -}}
 {{- $made := include "privacy-gateway.commonConfiguration" . | fromYaml }}
 {{- $agents := .Values.hub.agents }}
+{{- range $namespace := .Values.namespaces }}
+{{- range .serviceAccounts }}
+{{- $agents = append $agents (printf "spiffe://%s/ns/%s/sa/%s" $.Values.trustDomain $namespace.name .) }}
+{{- end }}
+{{- end }}
 {{- $own := dict
   "role" "hub"
   "state" "/var/lib/privacy-gateway/state"
@@ -31,6 +36,24 @@
   "stop" (dict "grace" .Values.hub.stopGrace) }}
 {{- if .Values.hub.hashSecret.secret }}
 {{- $_ := set $own "hash_secret" (dict "file" "/run/privacy-gateway/hash/secret") }}
+{{- end }}
+{{- toYaml (merge $own $made) }}
+{{- end }}
+
+{{/* The configuration of all agents; whose service one is, its environment says. */}}
+{{- define "privacy-gateway.agentConfiguration" -}}
+{{- $made := include "privacy-gateway.commonConfiguration" . | fromYaml }}
+{{- $listeners := dict "http" (dict "address" "0.0.0.0:14022") }}
+{{- if .Values.agent.outbound }}{{ $_ := set $listeners "outbound" (dict "address" "127.0.0.1:14001") }}{{ end }}
+{{- if .Values.agent.inbound }}{{ $_ := set $listeners "inbound" (dict "address" "0.0.0.0:14006") }}{{ end }}
+{{- $own := dict
+  "role" "agent"
+  "hub" (dict "address" (printf "%s:14007" (include "privacy-gateway.hubHost" .)))
+  "listeners" $listeners
+  "stop" (dict "grace" .Values.agent.stopGrace) }}
+{{- if .Values.agent.outbox.enabled }}
+{{- $_ := set $own "state" "/var/lib/privacy-gateway/state" }}
+{{- $_ := set $own "outbox" dict }}
 {{- end }}
 {{- toYaml (merge $own $made) }}
 {{- end }}

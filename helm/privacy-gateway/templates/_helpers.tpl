@@ -43,3 +43,18 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "privacy-gateway.checksum" -}}
 {{ . | sha256sum | trunc 32 }}
 {{- end }}
+
+{{/* The namespaces whose pods have a gateway: those that say so, but for the cluster's own and the release's. */}}
+{{- define "privacy-gateway.namespaceSelector" -}}
+matchExpressions:
+- {key: privacy.kannelle.com/inject, operator: In, values: [enabled]}
+- {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, kube-public, kube-node-lease, {{ .Release.Namespace }}]}
+{{- end }}
+
+{{/* A cluster without the API gets no chart that silently lacks what was asked for. */}}
+{{- define "privacy-gateway.requireAdmission" -}}
+{{- $api := "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" }}
+{{- if not (.Capabilities.APIVersions.Has $api) }}
+{{- fail (printf "admission.enabled needs %s, which this cluster doesn't know: Kubernetes 1.30 brings it; admission.enabled=false does without, and then nothing refuses a pod that lacks its gateway. Where no cluster is asked (helm template, Argo CD), say that yours has it: --api-versions %s" $api $api) }}
+{{- end }}
+{{- end }}

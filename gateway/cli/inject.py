@@ -1,0 +1,163 @@
+"""`inject`: manifests in, the same with a gateway in every pod out, for clusters that don't inject it themselves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+import yaml
+
+from gateway import files
+from gateway.cli.injection import Pod, Refusal, Table
+from gateway.cli.injection import inject as inject_pod
+from gateway.cli.options import FILE, example
+from gateway.cli.templates import yaml_scalar
+from gateway.errors import BadSetup
+from gateway.json_types import JsonObject, JsonValue
+
+MAX_MANIFEST_BYTES: Final = 16 * 1024 * 1024
+"""The largest file of manifests that is read."""
+
+TABLE_KEY: Final = "table.yaml"
+"""The key of the chart's ConfigMap that holds the table."""
+
+TEMPLATES: Final = {
+    "Pod": (),
+    "Deployment": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where a manifest of a kind has its pod."""
+
+STANDARD_INPUT: Final = "-"
+
+
+class Loader(yaml.SafeLoader):
+    """Reads what Kubernetes reads: a date is text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 as the base class has it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what Kubernetes reads: to it `y` and `12e5`, which are text here, are none unless they are quoted."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = yaml_scalar(text) == text
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+Dumper.add_representer(str, _represent_text)
+
+
+@click.command(name="inject", epilog=example("inject --table injection.yaml deployment.yaml | kubectl apply -f -"))
+@click.argument("manifests", metavar="FILE|-", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option(
+    "--table",
+    "table_path",
+    required=True,
+    type=FILE,
+    metavar="FILE",
+    help="The chart's ConfigMap privacy-gateway-injection.",
+)
+@click.option("--namespace", metavar="NAME", help="The namespace of manifests that name none.")
+def inject(manifests: str, table_path: Path, namespace: str | None) -> int:
+    """Put the gateway into the pods of Kubernetes manifests.
+
+    FILE holds Pods, Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs and Lists of them, in any number
+    of documents; what has no pod is passed on as it is. Prints them, patched as the chart's policy patches pods where
+    the cluster has it, by the same table: `kubectl get configmap privacy-gateway-injection -o yaml`, or `helm template`
+    with `--show-only templates/injection/table.yaml`. A manifest that is patched already comes out the same. Exits
+    with 1, and prints nothing, if a pod can't have a gateway.
+    """
+    table = _read_table(table_path)
+    documents = list(_documents(_read(manifests), manifests))
+    faults = [fault for document in documents for fault in _patch(table, document, namespace)]
+    for fault in faults:
+        click.echo(f"{manifests}: {fault}", err=True)
+    if not faults:
+        click.echo(yaml.dump_all(documents, Dumper=Dumper, sort_keys=False, width=10_000, allow_unicode=True), nl=False)
+    return int(bool(faults))
+
+
+def _patch(table: Table, document: JsonValue, namespace: str | None) -> Iterator[str]:
+    """Patch a document in place; what is wrong with its pods, by kind and name."""
+    if not isinstance(document, dict):
+        return
+    items = document.get("items")
+    if isinstance(items, list) and str(document.get("kind", "")).endswith("List"):
+        for item in items:
+            yield from _patch(table, item, namespace)
+        return
+    if (path := TEMPLATES.get(str(document.get("kind")))) is None:
+        return
+    try:
+        pod = Pod(_template(document, path), _namespace(document) or namespace or "")
+        if not pod.namespace:
+            raise Refusal("names no namespace: --namespace says which")
+        inject_pod(table, pod)
+    except Refusal as refusal:
+        yield f"{document['kind']} {_name(document)}: {refusal}"
+
+
+def _template(document: JsonObject, path: tuple[str, ...]) -> JsonObject:
+    """What a path leads to. Raises Refusal."""
+    for key in path:
+        found = document.get(key)
+        if not isinstance(found, dict):
+            raise Refusal(f"has no {'.'.join(path)}")
+        document = found
+    return document
+
+
+def _namespace(document: JsonObject) -> str:
+    metadata = document.get("metadata")
+    return str(metadata.get("namespace") or "") if isinstance(metadata, dict) else ""
+
+
+def _name(document: JsonObject) -> str:
+    metadata = document.get("metadata")
+    return str(metadata.get("name") or metadata.get("generateName")) if isinstance(metadata, dict) else "without a name"
+
+
+def _read(path: str) -> bytes:
+    """The bytes of a file or of standard input. Raises BadSetup."""
+    if path == STANDARD_INPUT:
+        return sys.stdin.buffer.read(MAX_MANIFEST_BYTES)
+    try:
+        return files.read_regular(Path(path), MAX_MANIFEST_BYTES)
+    except (OSError, files.Unreadable) as failure:
+        raise BadSetup(f"{path}: {files.read_error_text(failure)}") from None
+
+
+def _documents(text: bytes, path: str) -> Iterator[JsonValue]:
+    """The documents of a file, without empty ones. Raises BadSetup."""
+    try:
+        yield from (document for document in yaml.load_all(text, Loader) if document is not None)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark is not None else path
+        raise BadSetup(f"{place}: not YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
+
+
+def _read_table(path: Path) -> Table:
+    """The table in the chart's ConfigMap. Raises BadSetup."""
+    for document in _documents(_read(str(path)), str(path)):
+        data = document.get("data") if isinstance(document, dict) else None
+        if isinstance(data, dict) and isinstance(text := data.get(TABLE_KEY), str):
+            (found,) = _documents(text.encode(), f"{path}: {TABLE_KEY}")
+            try:
+                return msgspec.convert(found, Table)
+            except msgspec.ValidationError as error:
+                raise BadSetup(f"{path}: {TABLE_KEY}: {error}: a chart of another version made it") from None
+    raise BadSetup(f"{path}: holds no ConfigMap with {TABLE_KEY}: it is the chart's privacy-gateway-injection")

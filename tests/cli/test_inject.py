@@ -1,0 +1,287 @@
+"""`inject` puts the gateway into pods of manifests, once, and says of what it can't why not.
+
+The table is the one in a golden rendering of the chart, so that this needs no helm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.cli import main
+
+TABLE: Final = Path(__file__).parents[1] / "chart" / "golden" / "oldest.yaml"
+
+POD: Final[Mapping[str, Any]] = {"containers": [{"name": "app", "image": "a"}]}
+
+
+def run(*arguments: str, text: str = "") -> Result:
+    command = ("inject", "--table", str(TABLE), *arguments)
+    return CliRunner().invoke(main, command, prog_name="privacy-gateway", input=text)
+
+
+def manifest(kind: str, spec: Any, **metadata: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {"name": "one", "namespace": "video", **metadata},
+        "spec": spec,
+    }
+
+
+def injected(*documents: Any) -> list[Any]:
+    done = run("-", text=yaml.safe_dump_all(documents))
+    assert done.exit_code == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def pod(spec: Mapping[str, Any], **metadata: Any) -> Any:
+    (found,) = injected(manifest("Pod", spec, **metadata))
+    return found
+
+
+def environment(container: Mapping[str, Any]) -> dict[str, str]:
+    return {one["name"]: one.get("value", "") for one in container.get("env", [])}
+
+
+def names(parts: list[Mapping[str, Any]]) -> list[str]:
+    return [part["name"] for part in parts]
+
+
+def template(*path: str) -> dict[str, Any]:
+    spec: dict[str, Any] = {"spec": POD}
+    for key in reversed(path):
+        spec = {key: spec}
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("Deployment", ("template",)),
+        ("StatefulSet", ("template",)),
+        ("DaemonSet", ("template",)),
+        ("ReplicaSet", ("template",)),
+        ("Job", ("template",)),
+        ("CronJob", ("jobTemplate", "spec", "template")),
+    ],
+)
+def test_every_workload_gets_it_in_its_template(kind: str, path: tuple[str, ...]) -> None:
+    (found,) = injected(manifest(kind, template(*path)))
+    inner = found["spec"]
+    for key in path:
+        inner = inner[key]
+    assert inner["spec"] == pod(POD)["spec"]
+    assert inner["metadata"] == {
+        "labels": {"privacy.kannelle.com/gateway": "injected"},
+        "annotations": {"kubectl.kubernetes.io/default-container": "app"},
+    }
+
+
+def test_it_is_the_first_native_sidecar_and_every_other_container_finds_it() -> None:
+    spec = pod({**POD, "initContainers": [{"name": "migrate", "image": "m"}]})["spec"]
+    assert names(spec["initContainers"]) == ["privacy-gateway", "migrate"]
+    gateway, migrate = spec["initContainers"]
+    assert gateway["restartPolicy"] == "Always"
+    for container in (migrate, *spec["containers"]):
+        assert environment(container) == {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS": "127.0.0.1:4317",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+
+def test_only_the_gateway_has_the_certificate_and_it_has_no_token() -> None:
+    spec = pod({**POD, "serviceAccountName": "editor"})["spec"]
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    (gateway,) = spec["initContainers"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in gateway["volumeMounts"]}
+    assert volumes["privacy-gateway-tls"]["secret"]["secretName"] == "privacy-gateway-tls-editor"
+    assert volumes[mounts["/var/run/secrets/kubernetes.io/serviceaccount"]]["emptyDir"]
+    assert environment(gateway) == {"PRIVACY_GATEWAY__SERVICE": "spiffe://cluster.local/ns/video/sa/editor"}
+    assert not any(container.get("volumeMounts") for container in spec["containers"])
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}),
+        ({"NO_PROXY": "10.0.0.0/8"}, {"NO_PROXY": "10.0.0.0/8,127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}),
+        ({"NO_PROXY": "127.0.0.1"}, {"NO_PROXY": "127.0.0.1"}),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://own"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://own"}),
+    ],
+)
+def test_what_a_container_says_itself_is_kept_and_the_rest_fits_it(
+    given: dict[str, str], wanted: dict[str, str]
+) -> None:
+    env = [{"name": name, "value": value} for name, value in given.items()]
+    (app,) = pod({"containers": [{"name": "app", "image": "a", "env": env}]})["spec"]["containers"]
+    assert environment(app).items() >= {**given, **wanted}.items()
+
+
+def test_an_annotation_says_what_the_gateway_may_use() -> None:
+    annotations = {"privacy.kannelle.com/cpu-request": "200m", "privacy.kannelle.com/memory-limit": "1Gi"}
+    (gateway,) = pod(POD, annotations=annotations)["spec"]["initContainers"]
+    assert gateway["resources"] == {
+        "requests": {"cpu": "200m", "memory": "128Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
+    }
+
+
+container = st.fixed_dictionaries(
+    {"name": st.sampled_from("abc"), "image": st.just("a")},
+    optional={
+        "env": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "name": st.sampled_from(
+                        ["NO_PROXY", "no_proxy", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_ENDPOINT", "X"]
+                    )
+                },
+                optional={"value": st.sampled_from(["", "a", "http/json", "127.0.0.1", "a,127.0.0.1"])},
+            ),
+            unique_by=lambda one: one["name"],
+        )
+    },
+)
+specs = st.fixed_dictionaries(
+    {"containers": st.lists(container, min_size=1, max_size=2)},
+    optional={
+        "initContainers": st.lists(container, max_size=2),
+        "volumes": st.just([{"name": "v", "emptyDir": {}}]),
+        "serviceAccountName": st.sampled_from(["editor", "default"]),
+    },
+)
+
+
+@settings(max_examples=30)
+@given(specs)
+def test_a_pod_that_has_it_comes_out_the_same(spec: dict[str, Any]) -> None:
+    once = pod(spec)
+    assert injected(once) == [once]
+
+
+@settings(max_examples=30)
+@given(specs)
+def test_nothing_that_was_there_is_lost(spec: dict[str, Any]) -> None:
+    found = pod(spec)["spec"]
+    assert names(found["containers"]) == names(spec["containers"])
+    assert names(found["initContainers"]) == ["privacy-gateway", *names(spec.get("initContainers", []))]
+    assert found["volumes"][: len(spec.get("volumes", []))] == spec.get("volumes", [])
+    for before, after in zip(spec["containers"], found["containers"], strict=True):
+        known = environment(after)
+        for name, value in environment(before).items():
+            assert known[name].startswith(value)
+
+
+def test_another_container_that_was_put_before_it_goes_behind() -> None:
+    once = pod(POD)
+    once["spec"]["initContainers"].insert(0, {"name": "mesh", "image": "m"})
+    (found,) = injected(once)
+    assert names(found["spec"]["initContainers"]) == ["privacy-gateway", "mesh"]
+
+
+def test_documents_and_lists_keep_their_order_and_what_has_no_pod_passes() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "annotations": {"day": "2026-01-01"}}}
+    items = {"apiVersion": "v1", "kind": "List", "items": [service, manifest("Pod", POD)]}
+    found = injected(service, items, manifest("Pod", POD))
+    assert [document["kind"] for document in found] == ["Service", "List", "Pod"]
+    assert (found[0], found[1]["items"][0]) == (service, service)
+    assert found[1]["items"][1] == found[2]
+
+
+def test_json_is_taken_as_kubectl_prints_it(tmp_path: Path) -> None:
+    (tmp_path / "pod.json").write_text(json.dumps(manifest("Pod", POD)))
+    assert yaml.safe_load(run(str(tmp_path / "pod.json")).stdout) == pod(POD)
+
+
+def test_a_date_stays_text() -> None:
+    done = run("-", text="kind: ConfigMap\ndata: {day: 2026-01-01}\n")
+    assert yaml.safe_load(done.stdout) == {"kind": "ConfigMap", "data": {"day": "2026-01-01"}}
+
+
+@pytest.mark.parametrize("text", ["y", "N", "12e5", "1e3", "0o17", "on", "null", "1", "", "a: b", "é\n", "2026-01-01"])
+def test_a_text_that_other_readers_take_for_something_else_is_quoted(text: str) -> None:
+    done = run("-", text=json.dumps({"kind": "ConfigMap", "data": {"a": text}}))
+    assert yaml.safe_load(done.stdout)["data"] == {"a": text}
+    assert 'a: "' in done.stdout
+
+
+def test_an_exempt_service_goes_without() -> None:
+    spec = {**POD, "serviceAccountName": "batch"}
+    assert pod(spec, annotations={"privacy.kannelle.com/inject": "disabled"})["spec"] == spec
+
+
+def annotated(value: str) -> dict[str, Any]:
+    return {"annotations": {"privacy.kannelle.com/inject": value}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "metadata", "said"),
+    [
+        (POD, annotated("no"), "says neither enabled nor disabled"),
+        (POD, annotated("disabled"), "video/default may not go without the privacy gateway"),
+        ({**POD, "serviceAccountName": "cook"}, {}, "video/cook isn't listed under namespaces in the chart's values"),
+        (POD, {"namespace": "sales"}, "sales/default isn't listed"),
+        (POD, {"namespace": None}, "names no namespace: --namespace says which"),
+        ({**POD, "hostNetwork": True}, {}, "a pod on the host's network has no privacy gateway of its own"),
+        (
+            {"containers": [{"name": "privacy-gateway", "image": "a"}]},
+            {},
+            "the container privacy-gateway differs from what is injected by that name: rename yours",
+        ),
+        (
+            {**POD, "initContainers": [{"name": "privacy-gateway", "image": "a"}]},
+            {},
+            "the container privacy-gateway differs from what is injected by that name: rename yours",
+        ),
+        (
+            {**POD, "volumes": [{"name": "privacy-gateway-tls", "emptyDir": {}}]},
+            {},
+            "the volume privacy-gateway-tls has the name or the certificate of one of the privacy gateway's",
+        ),
+        ({"containers": "a"}, {}, "containers: must be a list of objects"),
+    ],
+)
+def test_a_pod_that_can_have_none_is_said_and_nothing_is_printed(
+    spec: Any, metadata: dict[str, Any], said: str
+) -> None:
+    done = run("-", text=yaml.safe_dump_all([manifest("Pod", POD), manifest("Pod", spec, **metadata)]))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("-: Pod one: ")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a: [", "-:1: not YAML"), ("a: !!python/none b", "-:1: not YAML"), ("\x00", "-: not YAML")],
+)
+def test_what_is_no_manifest_is_refused(text: str, said: str) -> None:
+    done = run("-", text=text)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: ConfigMap\n", "holds no ConfigMap with table.yaml"),
+        ("data: {table.yaml: 'version: 2'}\n", "a chart of another version made it"),
+    ],
+)
+def test_a_table_of_another_chart_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").write_text(text)
+    done = CliRunner().invoke(main, ("inject", "--table", str(tmp_path / "table.yaml"), "-"), input="")
+    assert done.exit_code == 2
+    assert said in done.stderr
