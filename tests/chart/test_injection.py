@@ -72,7 +72,8 @@ def test_a_policy_that_fails_refuses_and_is_bound(name: str) -> None:
 
 
 def test_every_refusal_is_of_the_table_and_says_what_to_change() -> None:
-    documents = helm.render({"agent": {"outbox": {"enabled": True, "volume": "ephemeral"}}})
+    values = {"agent": {"outbox": {"enabled": True, "volume": "ephemeral"}}, "lock": {"enabled": True, "image": "nft"}}
+    documents = helm.render(values)
     table = yaml.safe_load(find(documents, "ConfigMap", "privacy-gateway-injection")["data"]["table.yaml"])
     policy = find(documents, "ValidatingAdmissionPolicy", "pods.privacy.kannelle.com")
     said = [

@@ -35,6 +35,8 @@ REFUSED: Final[tuple[tuple[str, Mapping[str, Any], str], ...]] = (
     ("exempt", {"exempt": ["batch"]}, "/exempt/0"),
     ("no limit", {"agent": {"resources": {"limits": {"cpu": None}}}}, "/agent/resources/limits"),
     ("outbox", {"agent": {"outbox": {"volume": "hostPath"}}}, "/agent/outbox/volume"),
+    ("a lock of nothing", {"lock": {"enabled": True}}, "/lock/image"),
+    ("a range", {"lock": {"allow": ["10.0.0.1"]}}, "/lock/allow/0"),
     (
         "approvals",
         {"policy": {"document": "approvals: approvals.lock\n"}},

@@ -73,3 +73,13 @@ dyn({{ . }})
 {{- end }}
 {{- $text | replace "{service}" "\" + variables.service + \"" }}
 {{- end }}
+
+{{/* Whether container C can't undo the lock: by setuid, by a capability of its own, or as root with those of the runtime. */}}
+{{- define "privacy-gateway.harmless" -}}
+({{ . }}.?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(-1)) >= 0
+ && !{{ . }}.?securityContext.?privileged.orValue(false)
+ && {{ . }}.?securityContext.?capabilities.?add.orValue([]).all(capability, capability in {{ include "privacy-gateway.harmlessCapabilities" . }})
+ && ("ALL" in {{ . }}.?securityContext.?capabilities.?drop.orValue([])
+   || ({{ . }}.?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(-1)) > 0
+   && !{{ . }}.?securityContext.?allowPrivilegeEscalation.orValue(true))))
+{{- end }}

@@ -25,6 +25,9 @@ services: {{ toJson $services }}
 exempt: {{ toJson .Values.exempt }}
 refusals: {{- include "privacy-gateway.refusals" . | nindent 2 }}
 initContainers:
+{{- if .Values.lock.enabled }}
+- {{- include "privacy-gateway.lockContainer" . | nindent 2 }}
+{{- end }}
 - {{- include "privacy-gateway.agentContainer" . | nindent 2 }}
 volumes:
 - name: privacy-gateway-configuration
@@ -40,6 +43,7 @@ volumes:
   {{- if eq .volume "ephemeral" }}
   ephemeral:
     volumeClaimTemplate:
+      metadata: {}
       spec:
         accessModes: [ReadWriteOnce]
         {{- with .storageClass }}
@@ -97,6 +101,9 @@ volume: >-
   the volume {names} has the name or the certificate of one of the privacy gateway's: rename it, or leave it out
 mount: >-
   the container {names} mounts a volume of the privacy gateway's: only the gateway may
+lock: >-
+  the container {names} could undo the lock of the pod's network: say runAsUser of it, add no capability but {{ include "privacy-gateway.harmlessCapabilities" . | fromJsonArray | join ", " }},
+  and drop ALL, or run as another user than root with allowPrivilegeEscalation: false; privileged it may not be
 fsGroup: >-
   the privacy gateway can't write to a volume claim of a pod without fsGroup: set securityContext.fsGroup of the pod
 {{- end }}
@@ -134,6 +141,38 @@ volumeMounts:
 {{- with include "privacy-gateway.sharedMounts" . | trim }}
 {{ . }}
 {{- end }}
+{{- end }}
+
+{{/* The lock of the pod's network, before all else: root with CAP_NET_ADMIN alone, for a moment. */}}
+{{- define "privacy-gateway.lockContainer" -}}
+name: privacy-gateway-lock
+image: {{ .Values.lock.image | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+command: [sh, -c]
+args: [{{ .Files.Get "files/lock.sh" | toRawJson }}]
+env:
+- {name: GATEWAY_UID, value: {{ include "privacy-gateway.uid" . | quote }}}
+- {name: ALLOW, value: {{ join " " .Values.lock.allow | quote }}}
+resources:
+  requests: {cpu: 10m, memory: 32Mi}
+  limits: {cpu: 100m, memory: 64Mi}
+securityContext:
+  allowPrivilegeEscalation: false
+  capabilities: {add: [NET_ADMIN], drop: [ALL]}
+  readOnlyRootFilesystem: true
+  runAsGroup: 0
+  runAsNonRoot: false
+  runAsUser: 0
+  seccompProfile: {type: RuntimeDefault}
+terminationMessagePath: /dev/termination-log
+terminationMessagePolicy: File
+volumeMounts:
+- {name: privacy-gateway-no-token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+{{- end }}
+
+{{/* What a container may add where the lock is on: nothing by which it becomes the gateway's user, or changes rules. */}}
+{{- define "privacy-gateway.harmlessCapabilities" -}}
+["CHOWN","DAC_OVERRIDE","FOWNER","FSETID","KILL","NET_BIND_SERVICE"]
 {{- end }}
 
 {{/* An HTTP probe of the gateway's, by path, period, timeout and failures. */}}
