@@ -18,10 +18,15 @@ VALUES: Final = Path(__file__).with_name("values")
 GOLDEN: Final = Path(__file__).with_name("golden")
 
 NEWEST: Final = tuple(
-    f"--api-versions=admissionregistration.k8s.io/v1/{kind}"
-    for kind in ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
+    f"--api-versions={api}"
+    for api in (
+        "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy",
+        "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",
+        "monitoring.coreos.com/v1/PodMonitor",
+        "monitoring.coreos.com/v1/PrometheusRule",
+    )
 )
-"""What helm is told of a cluster that knows both policies."""
+"""What helm is told of a cluster that knows all that the chart can ask for."""
 
 Manifest = Mapping[str, Any]
 

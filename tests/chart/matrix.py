@@ -15,6 +15,9 @@ ADMISSION: Final = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 INJECTION: Final = "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"
 """What a cluster must know for `admission.enabled`, and for `injection.mode: policy`."""
 
+MONITORING: Final = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
+"""What Prometheus's operator brings to any of them."""
+
 APIS: Final = {"1.29": (), "1.33": (ADMISSION,), "1.37": (ADMISSION, INJECTION)}
 """Clusters that renderings are checked for: the oldest with native sidecars, one in between, one that injects."""
 
@@ -28,7 +31,11 @@ def cases() -> list[Path]:
 
 def flags(version: str) -> tuple[str, ...]:
     """What helm is told of a cluster of a version."""
-    return ("--kube-version", version, *(flag for api in APIS[version] for flag in ("--api-versions", api)))
+    return (
+        "--kube-version",
+        version,
+        *(flag for api in (*APIS[version], *MONITORING) for flag in ("--api-versions", api)),
+    )
 
 
 def versions(case: Path) -> tuple[str, ...]:

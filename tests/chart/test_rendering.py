@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +13,10 @@ from tests.chart import helm, matrix
 
 pytestmark = pytest.mark.chart
 
-FOREIGN: Final = frozenset({"cert-manager.io/v1"})
+FOREIGN: Final = frozenset({"cert-manager.io/v1", "monitoring.coreos.com/v1"})
 """APIs that Kubernetes doesn't bring, so that no schema of it knows them."""
+
+OLDEST: Final[Mapping[str, Any]] = {"injection": {"mode": "manifests"}, "admission": {"enabled": False}}
 
 CASES: Final = [pytest.param(case, id=case.stem) for case in matrix.cases()]
 
@@ -60,7 +63,12 @@ def test_the_matrix_has_every_version() -> None:
 
 @pytest.mark.parametrize(
     ("given", "api"),
-    [({"admission": {"enabled": False}}, matrix.INJECTION), ({"injection": {"mode": "manifests"}}, matrix.ADMISSION)],
+    [
+        ({"admission": {"enabled": False}}, matrix.INJECTION),
+        ({"injection": {"mode": "manifests"}}, matrix.ADMISSION),
+        ({**OLDEST, "monitoring": {"podMonitor": {"enabled": True}}}, matrix.MONITORING[0]),
+        ({**OLDEST, "monitoring": {"rules": {"enabled": True}}}, matrix.MONITORING[1]),
+    ],
 )
 @pytest.mark.parametrize("version", ["1.29", "1.37"])
 def test_what_a_cluster_does_not_know_is_said_and_not_left_out(given: dict[str, Any], api: str, version: str) -> None:

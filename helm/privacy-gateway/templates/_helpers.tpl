@@ -58,3 +58,11 @@ matchExpressions:
 {{- fail (printf "admission.enabled needs %s, which this cluster doesn't know: Kubernetes 1.30 brings it; admission.enabled=false does without, and then nothing refuses a pod that lacks its gateway. Where no cluster is asked (helm template, Argo CD), say that yours has it: --api-versions %s" $api $api) }}
 {{- end }}
 {{- end }}
+
+{{/* Likewise of Prometheus's operator. Takes the root, the key, and the kind. */}}
+{{- define "privacy-gateway.requireMonitoring" -}}
+{{- $api := printf "monitoring.coreos.com/v1/%s" (index . 2) }}
+{{- if not ((index . 0).Capabilities.APIVersions.Has $api) }}
+{{- fail (printf "%s needs %s, of Prometheus's operator, which this cluster doesn't know. Where no cluster is asked (helm template, Argo CD), say that yours has it: --api-versions %s" (index . 1) $api $api) }}
+{{- end }}
+{{- end }}
