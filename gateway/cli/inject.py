@@ -132,9 +132,12 @@ def _name(document: JsonObject) -> str:
 
 def _read(path: str) -> bytes:
     """The bytes of a file or of standard input. Raises BadSetup."""
-    if path == STANDARD_INPUT:
-        return sys.stdin.buffer.read(MAX_MANIFEST_BYTES)
     try:
+        if path == STANDARD_INPUT:
+            text = sys.stdin.buffer.read(MAX_MANIFEST_BYTES + 1)
+            if len(text) > MAX_MANIFEST_BYTES:
+                raise files.Unreadable(f"is larger than {MAX_MANIFEST_BYTES} bytes")
+            return text
         return files.read_regular(Path(path), MAX_MANIFEST_BYTES)
     except (OSError, files.Unreadable) as failure:
         raise BadSetup(f"{path}: {files.read_error_text(failure)}") from None

@@ -84,6 +84,13 @@ def test_every_refusal_is_of_the_table_and_says_what_to_change() -> None:
     assert all(re.search("give|take|list|set|run as|rename|create|patch|may", text) for text in texts)
 
 
+@pytest.mark.parametrize(("kind", "name", "variable"), [(*POLICIES[0], "inPlace"), (*POLICIES[1], "taken")])
+def test_an_image_of_before_is_known_again_only_where_values_name_it(kind: str, name: str, variable: str) -> None:
+    before = {"admission": {"images": ["gateway:1"]}}
+    assert '.image in ["gateway:1"]' in variables(helm.render(before), kind, name)[variable]
+    assert ".image in" not in variables(helm.render({}), kind, name)[variable]
+
+
 def test_the_gateway_s_uid_is_one_that_no_common_image_uses() -> None:
     table = yaml.safe_load(find(helm.render({}), "ConfigMap", "privacy-gateway-injection")["data"]["table.yaml"])
     uid = table["initContainers"][-1]["securityContext"]["runAsUser"]

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.cli import main
+from gateway.cli.inject import MAX_MANIFEST_BYTES
 
 TABLE: Final = Path(__file__).parents[1] / "chart" / "golden" / "oldest.yaml"
 
@@ -265,7 +266,12 @@ def test_a_pod_that_can_have_none_is_said_and_nothing_is_printed(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a: [", "-:1: not YAML"), ("a: !!python/none b", "-:1: not YAML"), ("\x00", "-: not YAML")],
+    [
+        ("#" * (MAX_MANIFEST_BYTES + 1), "-: is larger than 16777216 bytes"),
+        ("a: [", "-:1: not YAML"),
+        ("a: !!python/none b", "-:1: not YAML"),
+        ("\x00", "-: not YAML"),
+    ],
 )
 def test_what_is_no_manifest_is_refused(text: str, said: str) -> None:
     done = run("-", text=text)

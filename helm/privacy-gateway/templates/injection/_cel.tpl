@@ -41,16 +41,19 @@ dyn({{ . }})
 - {name: all, expression: "dyn(object.spec.containers) + variables.inits"}
 - name: taken
   expression: >-
-    variables.all.filter(c, c.name in variables.names && !variables.wanted.exists(w, {{ include "privacy-gateway.isContainer" (list "c" "w") | nindent 4 }}))
+    variables.all.filter(c, c.name in variables.names && !variables.wanted.exists(w, {{ include "privacy-gateway.isContainer" (list . "c" "w") | nindent 4 }}))
 {{- end }}
 
-{{/* Whether container A is container B of the table: all that the table says, and nothing else. Quantities have more than one spelling. */}}
+{{/*
+Whether container A is container B of the table: all that the table says, and nothing else. Quantities have more than one spelling, and values may
+name images of before. Takes the root, A and B.
+*/}}
 {{- define "privacy-gateway.isContainer" -}}
-{{- $a := index . 0 }}{{ $b := index . 1 -}}
+{{- $images := (index . 0).Values.admission.images }}{{ $a := index . 1 }}{{ $b := index . 2 -}}
 ({{ $a }}.all(key, key in {{ $b }}) && {{ $b }}.all(key, key in {{ $a }}
  && (key == "resources" ? ["requests", "limits"].all(kind, ["cpu", "memory"].all(what,
    quantity(string({{ $a }}[?key][?kind][?what].orValue("0"))).compareTo(quantity({{ $b }}[key][kind][what])) == 0))
- : {{ $a }}[key] == {{ $b }}[key])))
+ : {{ $a }}[key] == {{ $b }}[key]{{ with $images }} || (key == "image" && {{ $a }}.image in {{ toRawJson . }}){{ end }})))
 {{- end }}
 
 {{/* Whether a pod is one that an exempt service account has taken out. */}}
