@@ -77,7 +77,7 @@ def test_sigterm_ends_it_while_it_starts_too(image: Image, tmp_path: Path) -> No
     with Container(image, tmp_path) as container:
         wait_until(lambda: container.is_running and container.cpu >= IMPORTING_SECONDS, every=0.005)
         assert container.stop() == 128 + signal.SIGTERM
-        assert container.output == b""
+        assert b"Traceback" not in container.output
 
 
 def _exported(container: Container) -> ExportLogsServiceResponse:
