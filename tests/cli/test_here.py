@@ -72,7 +72,7 @@ def test_a_typo_in_a_flow_is_found_and_a_listed_flow_is_not_one(here: Path) -> N
 )
 def test_other_commands_find_them_too(command: str, here: Path) -> None:
     (here / "policy.yaml").write_text(f"{SHARED}approvals: approvals.lock\n")
-    (here / "approvals.lock").write_text("version: 1\napproved: {}\n")
+    (here / "approvals.lock").write_text("version: 2\napproved: {}\n")
     assert run(*command.split(), input=b"\x0a\x05usr_1").exit_code == 0
 
 

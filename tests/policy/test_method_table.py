@@ -120,7 +120,7 @@ def test_listeners_and_authorities_have_tables_of_their_own() -> None:
 
 
 def test_kannelles_contracts_are_carried_without_the_gateways_own_services_and_otlp() -> None:
-    backup = POLICY.replace("recipient: service\n", "recipient: service\n    gates: [backup]\n")
+    backup = POLICY.replace("recipient: service,", "recipient: service, gates: [backup],")
     made = Compiler(load([default_path()]), parse(f"{backup}flows: {{}}\n{routed('')}"))
     assert not [
         path for path in made.method_table.methods if path.startswith(("/kannelle.privacy.v1.", "/opentelemetry."))
