@@ -308,7 +308,7 @@ def test_no_value_is_printed() -> None:
 def test_kannelles_own_files_are_clean() -> None:
     result = run("lint", "--strict")
     assert result.exit_code == 0
-    assert result.stdout.endswith("\n3 notes\n")
+    assert result.stdout == "Nothing found.\n"
 
 
 BARE: Final = "t.A.bare: warning: has no category, so it goes nowhere; say what it holds [unclassified]"
