@@ -7,15 +7,8 @@ from collections.abc import Callable
 from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contracts.contract import Contract
-from gateway.policy.fields import message_of_values
+from gateway.policy.fields import held_type, types_leading_to
 from gateway.policy.item_types import BACKED_UP_TYPE, KEPT_TYPE
-from gateway.protobuf.descriptors import with_holders
-
-
-def held_type(field: FieldDescriptor) -> str | None:
-    """The name of the message type that a field holds, or a map's values are."""
-    held = message_of_values(field)
-    return None if held is None else held.full_name
 
 
 def backed_up_types(contract: Contract, leads: Callable[[FieldDescriptor], str | None] = held_type) -> frozenset[str]:
@@ -25,8 +18,4 @@ def backed_up_types(contract: Contract, leads: Callable[[FieldDescriptor], str |
     """
     if BACKED_UP_TYPE not in contract.messages:
         return frozenset()
-    holders: dict[str, list[str]] = {}
-    for name in contract.messages - {KEPT_TYPE}:
-        for target in filter(None, map(leads, contract.fields(contract.message(name)))):
-            holders.setdefault(target, []).append(name)
-    return with_holders([BACKED_UP_TYPE], holders)
+    return types_leading_to([BACKED_UP_TYPE], contract, contract.messages - {KEPT_TYPE}, leads)

@@ -18,9 +18,8 @@ from gateway.plan import (
     WordSource,
 )
 from gateway.policy.document import Policy
-from gateway.policy.fields import is_map, map_entry, message_of_values
+from gateway.policy.fields import is_map, map_entry, types_leading_to
 from gateway.policy.rules import kind_of, kind_of_message
-from gateway.protobuf.descriptors import with_holders
 
 SOURCE_BY_CATEGORY: Final[Mapping[Category, WordSource]] = {
     Category.NAME: WordSource.NAME,
@@ -89,18 +88,14 @@ class WordSources:
     @cached_property
     def _saying(self) -> frozenset[str]:
         """The types that say something, or lead to one that does."""
-        found: list[str] = []
-        holders: dict[str, list[str]] = {}
-        for message in map(self._contract.message, self._contract.messages):
-            if kind_of_message(message) != "message":
-                continue
-            for field in self._contract.fields(message):
-                held = message_of_values(field)
-                if any(source for _, source in self._sources_of(field)):
-                    found.append(message.full_name)
-                elif held is not None and kind_of_message(held) == "message":
-                    holders.setdefault(held.full_name, []).append(message.full_name)
-        return with_holders(found, holders)
+        named = ((name, self._contract.message(name)) for name in self._contract.messages)
+        types = {name: message for name, message in named if kind_of_message(message) == "message"}
+        found = [name for name, message in types.items() if any(map(self._says, self._contract.fields(message)))]
+        return types_leading_to(found, self._contract, types)
+
+    def _says(self, field: FieldDescriptor) -> bool:
+        """Whether a field says something by itself."""
+        return any(source is not None for _, source in self._sources_of(field))
 
     def _sources_of(self, field: FieldDescriptor) -> Iterator[_Part]:
         privacy = self._classifications.get(field.full_name, FieldPrivacy())

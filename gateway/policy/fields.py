@@ -5,12 +5,13 @@ Its name in a path, its key and values if it is a map, the parts of it that want
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.contracts.contract import message_of
+from gateway.contracts.contract import Contract, message_of
 from gateway.policy.rules import UNCATEGORISED_KINDS, kind_of
+from gateway.protobuf.descriptors import with_holders
 
 
 def is_map(field: FieldDescriptor) -> bool:
@@ -22,6 +23,26 @@ def message_of_values(field: FieldDescriptor) -> Descriptor | None:
     """The message type that a field holds, or a map's values are; None for scalars."""
     message: Descriptor | None = field.message_type
     return message.fields_by_name["value"].message_type if message is not None and is_map(field) else message
+
+
+def held_type(field: FieldDescriptor) -> str | None:
+    """The full name of the message type that a field holds, or a map's values are; None for scalars."""
+    held = message_of_values(field)
+    return None if held is None else held.full_name
+
+
+def types_leading_to(
+    starts: Iterable[str],
+    contract: Contract,
+    types: Iterable[str],
+    leads: Callable[[FieldDescriptor], str | None] = held_type,
+) -> frozenset[str]:
+    """The types in `starts`, and those of `types` with a field that `leads` to one, at any depth; by full name."""
+    holders: dict[str, list[str]] = {}
+    for name in types:
+        for target in filter(None, map(leads, contract.fields(contract.message(name)))):
+            holders.setdefault(target, []).append(name)
+    return with_holders(starts, holders)
 
 
 def path_label(field: FieldDescriptor) -> str:

@@ -7,8 +7,7 @@ from typing import Final
 
 from gateway.contracts.contract import Contract
 from gateway.otlp.signals import BY_FLOW
-from gateway.policy.fields import message_of_values
-from gateway.protobuf.descriptors import with_holders
+from gateway.policy.fields import types_leading_to
 
 EVENT_TYPE: Final = "kannelle.privacy.v1.AnalyticsEvent"
 """The type whose items the tracking plan rules."""
@@ -48,12 +47,7 @@ def is_log_type(type: str) -> bool:
 
 def log_types(contract: Contract) -> frozenset[str]:
     """The types of a contract whose items are a log's: those of logs, and all that hold one of them, at any depth."""
-    holders: dict[str, list[str]] = {}
-    for name in contract.messages:
-        for field in contract.fields(contract.message(name)):
-            if (held := message_of_values(field)) is not None:
-                holders.setdefault(held.full_name, []).append(name)
-    return with_holders(filter(is_log_type, contract.messages), holders)
+    return types_leading_to(filter(is_log_type, contract.messages), contract, contract.messages)
 
 
 def is_log_source(name: str) -> bool:

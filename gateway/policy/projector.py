@@ -17,13 +17,12 @@ from gateway.model import Category, FieldPrivacy, Gate
 from gateway.plan import Attributes, Body, Mask, Nested, Payload, Properties, Rule
 from gateway.policy.backed_up import backed_up_types
 from gateway.policy.error_details import RPC_PACKAGE
-from gateway.policy.fields import is_map, message_of_values, value_field
+from gateway.policy.fields import is_map, message_of_values, types_leading_to, value_field
 from gateway.policy.item_types import log_types
 from gateway.policy.log_destinations import holds_logs
 from gateway.policy.masks import MaskKey, MaskResources, nested_message
 from gateway.policy.open_patterns import is_open
 from gateway.policy.rules import UNCATEGORISED_KINDS, RecipientTerms, kind_of, kind_of_message, rule_for
-from gateway.protobuf.descriptors import with_holders
 
 RAW_RULES: Final = (Payload, Nested, Attributes, Body, Properties)
 """Rules that read a message as raw bytes."""
@@ -222,19 +221,9 @@ class Projector:
     def _types_leading_to(
         self, starts: Callable[[FieldDescriptor], bool], leads: Callable[[FieldDescriptor], str | None]
     ) -> frozenset[str]:
-        """The types with a field that `starts`, and those with one that `leads` to such a type, by name.
-
-        Looks at each field once.
-        """
-        found: list[str] = []
-        holders: dict[str, list[str]] = {}
-        for message in self._types:
-            fields = self.contract.fields(message)
-            if any(map(starts, fields)):
-                found.append(message.full_name)
-            for target in filter(None, map(leads, fields)):
-                holders.setdefault(target, []).append(message.full_name)
-        return with_holders(found, holders)
+        """The types with a field that `starts`, and those with one that `leads` to such a type, by name."""
+        found = [message.full_name for message in self._types if any(map(starts, self.contract.fields(message)))]
+        return types_leading_to(found, self.contract, self.contract.messages, leads)
 
     def _keeps_something(self, field: FieldDescriptor) -> bool:
         """Whether something of a field is kept, whatever its type comes to. A mask that is alone speaks of nothing."""
