@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from gateway.detectors.person_words import PersonWords, person_words
+from gateway.detectors.said_words import MIN_WORD_CHARS
 from gateway.policy.person_probes import NAME, probe_data
 from tests.bench.records import KINDS
 from tests.bench.values import SEEN
@@ -22,7 +23,7 @@ from tests.reported.test_reported import SOURCES
 
 ITEMS: Final = 20_000
 MAX_LOST: Final = ITEMS // 1000
-NAMES: Final = probe_data().probes[NAME]
+NAMES: Final = [name for name in probe_data().probes[NAME] if sum(map(str.isalpha, name)) >= MIN_WORD_CHARS]
 
 
 def words(name: str) -> PersonWords:
