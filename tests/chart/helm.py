@@ -35,13 +35,18 @@ class NotRendered(Exception):
     """What helm said when it refused."""
 
 
+def program(name: str) -> str:
+    """Where a program is that the environment of the chart's tests brings."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert found is not None, f"make test-chart installs {name}"
+    return found
+
+
 def run(*arguments: str, given: Mapping[str, Any] | None = None) -> str:
     """What helm prints. Raises NotRendered. `given`: values, which helm reads from its standard input."""
-    found = shutil.which("helm", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert found is not None, "make test-chart installs helm"
     values = () if given is None else ("--values", "-")
     done = subprocess.run(
-        (found, *arguments, *values),
+        (program("helm"), *arguments, *values),
         input=None if given is None else yaml.safe_dump(given),
         capture_output=True,
         text=True,
