@@ -7,10 +7,10 @@ Less of YAML than there is: one document, no anchors, aliases or tags, keys are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import yaml
 
@@ -19,7 +19,12 @@ from gateway.files import Unreadable, read_error_text, read_regular
 
 MAX_DOCUMENT_BYTES: Final = 1_000_000
 MAX_NESTED_LEVELS: Final = 32
-_TAG: Final = "tag:yaml.org,2002:"
+MAX_KEY_CHARS: Final = 500
+BYTE_ORDER_MARK: Final = "\ufeff"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+_Parser: TypeAlias = type[yaml.CSafeLoader] | type[yaml.SafeLoader]
+"""libyaml's, which PyYAML's wheels bring, or PyYAML's own: they give the same events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +62,6 @@ def decode_utf8(raw: bytes, path: Path, error: type[BadSetup]) -> str:
         raise error(f"{path}:{line}: is not UTF-8") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's composer, for plain documents of bounded depth."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 declared so by the base class
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _UnsupportedYaml("anchors and aliases are not allowed; write it out", event.start_mark.line)
-        if getattr(event, "tag", None) is not None:
-            raise _UnsupportedYaml("tags are not allowed", event.start_mark.line)
-        if self.depth >= MAX_NESTED_LEVELS:
-            raise _UnsupportedYaml(f"nests deeper than {MAX_NESTED_LEVELS} levels", event.start_mark.line)
-        self.depth += 1
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
-
-
 class _UnsupportedYaml(Exception):
     """What YAML has and this reader hasn't, on a line that is counted from 0."""
 
@@ -87,21 +71,9 @@ class _UnsupportedYaml(Exception):
         self.line = line
 
 
-for _kind, _pattern, _first in (
-    ("null", r"null|~|", ["n", "~", ""]),
-    ("bool", r"true|false", ["t", "f"]),
-    ("int", r"[-+]?(0|[1-9][0-9]{0,18})", list("-+0123456789")),
-    ("float", r"[-+]?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18}|(\.[0-9]{1,18})?[eE][-+]?[0-9]{1,2})", list("-+0123456789")),
-):
-    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
-
-_SCALAR_CONSTRUCTORS: Final[Mapping[str, Callable[[str], str | int | float | bool | None]]] = {
-    _TAG + "null": lambda _: None,
-    _TAG + "bool": lambda text: text == "true",
-    _TAG + "int": int,
-    _TAG + "float": float,
-    _TAG + "str": str,
-}
+_CONSTANTS: Final[Mapping[str, bool | None]] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
+_DECIMAL: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18}|(\.[0-9]{1,18})?[eE][-+]?[0-9]{1,2})")
 
 
 def compose(text: str, name: str, error: type[BadSetup]) -> Node:
@@ -111,10 +83,18 @@ def compose(text: str, name: str, error: type[BadSetup]) -> Node:
     """
     if len(text) > MAX_DOCUMENT_BYTES:
         raise error(f"{name}: is larger than {MAX_DOCUMENT_BYTES} bytes")
+    if BYTE_ORDER_MARK in text[1:]:  # at a line's beginning libyaml drops it
+        return compose_slowly(text, name, error)
     try:
-        root = _Loader(text).get_single_node()
-    except _UnsupportedYaml as failure:
-        raise error(f"{name}:{failure.line + 1}: {failure.problem}") from None
+        return _document(yaml.CSafeLoader, text, name, error)
+    except (yaml.YAMLError, ValueError):
+        return compose_slowly(text, name, error)
+
+
+def compose_slowly(text: str, name: str, error: type[BadSetup]) -> Node:
+    """The same by PyYAML's own parser, which takes ten times as long, and says better than libyaml what is wrong."""
+    try:
+        return _document(yaml.SafeLoader, text, name, error)
     except yaml.MarkedYAMLError as failure:
         mark = failure.problem_mark or failure.context_mark
         raise error(f"{name}:{mark.line + 1 if mark else 1}: {_problem_text(failure)}") from None
@@ -123,7 +103,14 @@ def compose(text: str, name: str, error: type[BadSetup]) -> Node:
         raise error(f"{name}:{line}: holds a character that YAML does not allow") from None
     except (ValueError, OverflowError):  # PyYAML's own, from numbers in directives and escapes
         raise error(f"{name}: is not YAML") from None
-    return Node(f"{name}:1", None) if root is None else _node(root, name, f"{name}:1", error)
+
+
+def _document(parser: _Parser, text: str, name: str, error: type[BadSetup]) -> Node:
+    """The document as a parser reads it. Raises `error`, and what the parser raises."""
+    try:
+        return _Composer(yaml.parse(text, Loader=parser), name, error).document()
+    except _UnsupportedYaml as failure:
+        raise error(f"{name}:{failure.line + 1}: {failure.problem}") from None
 
 
 def _problem_text(failure: yaml.MarkedYAMLError) -> str:
@@ -131,38 +118,87 @@ def _problem_text(failure: yaml.MarkedYAMLError) -> str:
 
     Only its token names and punctuation stay.
     """
-    if isinstance(failure, yaml.composer.ComposerError):
-        return "is a second document; there may be only one"
     quotes = re.compile(r" ?(\"[^\"]*\"|'(<[^'>]*>|[^\w\s])'|'[^']*')")
     return "is not YAML: " + quotes.sub(lambda match: match[0] if match[2] else "", str(failure.problem))
 
 
-def _node(node: yaml.Node, name: str, place: str, error: type[BadSetup]) -> Node:
-    match node:
-        case yaml.MappingNode():
-            return Node(place, _entries(node, name, error))
-        case yaml.SequenceNode():
-            return Node(place, [_node(item, name, _place(name, item), error) for item in node.value])
-    value = _SCALAR_CONSTRUCTORS[node.tag](node.value)
-    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
-        raise error(f"{place}: holds half a surrogate pair")
-    return Node(place, value, node.value, isinstance(node, yaml.ScalarNode) and node.style is None)
+class _Composer:
+    """Makes nodes of a parser's events."""
+
+    def __init__(self, events: Iterator[yaml.Event], name: str, error: type[BadSetup]) -> None:
+        self._events = events
+        self._name = name
+        self._error = error
+
+    def document(self) -> Node:
+        """The only document. Raises `error` and _UnsupportedYaml."""
+        place = f"{self._name}:1"
+        next(self._events)  # the stream's start
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return Node(place, None)
+        root = self._node(next(self._events), place)
+        next(self._events)  # the document's end
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise _UnsupportedYaml("is a second document; there may be only one", _line(after))
+        return root
+
+    def _node(self, event: yaml.Event, place: str, depth: int = 0) -> Node:
+        """The node that begins with an event, `depth` levels below the document's root."""
+        match _plain_event(event, depth):
+            case yaml.ScalarEvent() as scalar:
+                value = scalar.value if scalar.style else _plain_value(scalar.value)
+                if isinstance(value, str) and _SURROGATE.search(value):
+                    raise self._error(f"{place}: holds half a surrogate pair")
+                return Node(place, value, scalar.value, not scalar.style)
+            case yaml.MappingStartEvent():
+                return Node(place, self._entries(depth + 1))
+        return Node(place, self._items(depth + 1))
+
+    def _items(self, depth: int) -> list[Node]:
+        items = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._node(event, self._place(event), depth))
+        return items
+
+    def _entries(self, depth: int) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            place = self._place(event)
+            text = self._node(event, place, depth).value
+            if not isinstance(text, str):
+                raise self._error(f"{place}: a key must be text; write it in quotes")
+            if not 0 < len(text) <= MAX_KEY_CHARS or not text.isprintable():
+                raise self._error(f"{place}: a key must be printable text of 1 to {MAX_KEY_CHARS} characters")
+            if text in entries:
+                raise self._error(f"{place}: {text}: is here twice, first at {entries[text].place}")
+            entries[text] = self._node(next(self._events), place, depth)
+        return entries
+
+    def _place(self, event: yaml.Event) -> str:
+        return f"{self._name}:{_line(event) + 1}"
 
 
-def _entries(node: yaml.MappingNode, name: str, error: type[BadSetup]) -> dict[str, Node]:
-    entries: dict[str, Node] = {}
-    for key, value in node.value:
-        place = _place(name, key)
-        text = _node(key, name, place, error).value
-        if not isinstance(text, str):
-            raise error(f"{place}: a key must be text; write it in quotes")
-        if not 0 < len(text) <= 500 or not text.isprintable():
-            raise error(f"{place}: a key must be printable text of 1 to 500 characters")
-        if text in entries:
-            raise error(f"{place}: {text}: is here twice, first at {entries[text].place}")
-        entries[text] = _node(value, name, place, error)
-    return entries
+def _plain_event(event: yaml.Event, depth: int) -> yaml.ScalarEvent | yaml.CollectionStartEvent:
+    """The beginning of a node that is no more than a text, a list or a mapping. Raises _UnsupportedYaml."""
+    if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) or event.anchor is not None:
+        raise _UnsupportedYaml("anchors and aliases are not allowed; write it out", _line(event))
+    if event.tag is not None:
+        raise _UnsupportedYaml("tags are not allowed", _line(event))
+    if depth >= MAX_NESTED_LEVELS:
+        raise _UnsupportedYaml(f"nests deeper than {MAX_NESTED_LEVELS} levels", _line(event))
+    return event
 
 
-def _place(name: str, node: yaml.Node) -> str:
-    return f"{name}:{node.start_mark.line + 1}"
+def _line(event: yaml.Event) -> int:
+    """The line on which an event begins, counted from 0."""
+    return 0 if event.start_mark is None else event.start_mark.line
+
+
+def _plain_value(text: str) -> str | int | float | bool | None:
+    """The value of a text that isn't in quotes."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text

@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Iterable, Mapping
 from enum import Enum, IntEnum
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
@@ -121,7 +121,7 @@ class _Reader:
 
     def _struct(self, type_: type[msgspec.Struct], node: Node, keys: Keys) -> object:
         entries = _mapping(node)
-        fields = {info.encode_name: info for info in msgspec.structs.fields(type_)}
+        fields = _fields(type_)
         known = [*filter(None, [type_.__struct_config__.tag_field]), *fields]
         missing = _missing((key for key, info in fields.items() if info.required), known, entries)
         read = {key: self._report((*keys, key), InvalidValue("is required")) for key in missing}
@@ -195,6 +195,12 @@ class _Reader:
             case str() | bool():
                 return node.value
         return SCALAR_READERS[type(node.value)](node)
+
+
+@cache
+def _fields(type_: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """A struct's fields by their keys: msgspec evaluates their annotations anew each time it is asked."""
+    return {info.encode_name: info for info in msgspec.structs.fields(type_)}
 
 
 def _are_valid(parts: Iterable[object]) -> bool:

@@ -18,6 +18,7 @@ from msgspec import Meta
 from gateway.errors import BadPolicy, BadSetup
 from gateway.yamlfile import MAX_DOCUMENT_BYTES, Node, build, compose, parse, read, unknown_name_text
 from gateway.yamlfile.durations import EXPECTED
+from gateway.yamlfile.nodes import compose_slowly
 
 NAMES = [f"name-{number}" for number in range(30)]
 
@@ -241,6 +242,39 @@ def test_an_error_repeats_no_value(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(BadPolicy):
         thing(text)
+
+
+LINES = (
+    "a: b", "- a", "  c: [x, {y: z}]", "? k", ": v", "{", "}", "[a,", "]", "'q'", '"\\x41\\ud800\\', 'b"', "| ", "  text", "> ", "#c",
+    "--- ", "... ", "%YAML 1.1", "!t a", "&a b", "*a", "\t", " ", "\r", "\x85", "\u2028", "\ufeff", "1.5: ~", "é😀: null", "\0",
+)  # fmt: skip
+"""Of which documents are put together, that one parser or the other may find hard."""
+
+
+def nodes(node: Node) -> object:
+    """All that there is to say of a node."""
+    match node.value:
+        case dict(entries):
+            return node.place, {key: nodes(entry) for key, entry in entries.items()}
+        case list(items):
+            return node.place, [*map(nodes, items)]
+    return node.place, type(node.value), node.value, node.text, node.plain
+
+
+@given(st.lists(st.sampled_from(LINES) | st.text(max_size=3), max_size=12).flatmap(
+    lambda parts: st.sampled_from(["\n", "", " "]).map(lambda between: between.join(parts))
+))  # fmt: skip
+@settings(max_examples=500, deadline=None)
+def test_what_either_parser_takes_is_read_alike(text: str) -> None:
+    with suppress(BadPolicy):
+        slowly = nodes(compose_slowly(text, "thing.yaml", BadPolicy))
+        assert nodes(compose(text, "thing.yaml", BadPolicy)) == slowly
+
+
+@pytest.mark.parametrize("path", [*Path("gateway/policy").glob("kannelle.*")], ids=lambda path: path.name)
+def test_both_parsers_find_each_key_on_its_line(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert nodes(compose(text, "a", BadPolicy)) == nodes(compose_slowly(text, "a", BadPolicy))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
