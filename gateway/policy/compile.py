@@ -14,7 +14,7 @@ from gateway.detectors.data import DIGEST
 from gateway.errors import BadContract, FieldReason
 from gateway.model import EU, Recipient
 from gateway.otlp.signals import BY_FLOW
-from gateway.plan import VERSION, Mask, MethodPlan, Payload, Plan, SubjectPlan, has_echo
+from gateway.plan import VERSION, Mask, MethodPlan, Plan, SubjectPlan
 from gateway.policy import personal_domains
 from gateway.policy.backed_up import backed_up_types
 from gateway.policy.claims import Claims
@@ -30,7 +30,7 @@ from gateway.policy.method_table import MethodTable, build_method_table
 from gateway.policy.open_patterns import OpenPattern, open_patterns
 from gateway.policy.otlp import slots
 from gateway.policy.otlp.workspace import workspace_attribute
-from gateway.policy.project import Projection
+from gateway.policy.plan_bodies import PlanBodies, PlanBody
 from gateway.policy.projector import Projector
 from gateway.policy.residency import ceiling_of
 from gateway.policy.rules import RecipientTerms, kind_of_message
@@ -41,7 +41,7 @@ from gateway.yamlfile import Keys, Problem
 MAX_FIELDS_COMPILED: Final = 2_000_000
 """Fields, and numbers of enums, of all plans of one policy together.
 
-A type's plan holds all that it leads to, for each destination.
+A type's plan holds all that it leads to, for each destination; where two plans hold the same it is counted once.
 """
 
 NAME_FEWER: Final = "name fewer of them, or types that lead to less"
@@ -53,6 +53,10 @@ NO_BACKUP_GATE: Final = (
 )
 
 NO_SHADOW_FOR_PROJECTS: Final = "a company's projects go where it has switched backup on, and in shadow all passes"
+
+
+_PlanKey = tuple[str, RecipientTerms, RecipientTerms]
+"""A type, who gets items of it, and who gets the answer."""
 
 
 class Compiler:
@@ -80,8 +84,9 @@ class Compiler:
         self._file = file
         self._compiled_count = 0
         self._terms: dict[str, RecipientTerms] = {}
-        self._plans: dict[tuple[str, RecipientTerms, RecipientTerms], Plan] = {}
-        self._closed: set[tuple[str, RecipientTerms, RecipientTerms]] = set()
+        self._plans: dict[_PlanKey, Plan] = {}
+        self._bodies: dict[_PlanKey, PlanBody] = {}
+        self._closed: set[_PlanKey] = set()
         self._projectors: dict[RecipientTerms, Projector] = {}
         self._subjects: dict[str, SubjectPlan] = {}
 
@@ -166,9 +171,9 @@ class Compiler:
 
     def _cached_plan(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys) -> Plan:
         plan = self._unchecked_plan(type, terms, reader, keys)
-        if terms.outside_eu and (type, terms, reader) not in self._closed:
+        if terms.outside_eu and (place := (type, terms.nameless, reader.nameless)) not in self._closed:
             self._file.origin.check(self._problems_of_pattern(found, terms, keys) for found in _open(plan, terms))
-            self._closed.add((type, terms, reader))
+            self._closed.add(place)
         return plan
 
     def _unchecked_plan(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys = ()) -> Plan:
@@ -308,9 +313,10 @@ class Compiler:
 
     def projector_for(self, type: str, terms: RecipientTerms) -> Projector:
         """What a destination or a caller may get of items of a type."""
-        return self._projector_by(self.terms_for(type, terms))
+        return self._projector_by(self.terms_for(type, terms).nameless)
 
     def _projector_by(self, terms: RecipientTerms) -> Projector:
+        """`terms` have no name: what differs in nothing else is projected once."""
         if terms not in self._projectors:
             self._projectors[terms] = self._make_projector(terms)
         return self._projectors[terms]
@@ -345,6 +351,26 @@ class Compiler:
         return next(found, ("routes",))
 
     def _compile(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys) -> Plan:
+        place = (type, terms.nameless, reader.nameless)
+        if place not in self._bodies:
+            self._bodies[place] = self._compile_body(type, terms, reader, keys)
+        body = self._bodies[place]
+        return Plan(
+            VERSION,
+            type,
+            terms.name,
+            terms.is_vendor,
+            body.messages,
+            body.rules,
+            body.anys,
+            body.targets,
+            DIGEST,
+            body.person,
+            terms.gates or (),
+        )
+
+    def _compile_body(self, type: str, terms: RecipientTerms, reader: RecipientTerms, keys: Keys) -> PlanBody:
+        """Compile what all recipients of equal terms have in common. Raises as `plan_for`; errors name this one."""
         root, projector = self.contract.message(type), self.projector_for(type, terms)
         if kind_of_message(root) != "message":
             raise BadContract(f"{type}: {NOT_AN_ITEM}")
@@ -356,38 +382,13 @@ class Compiler:
             raise self._file.origin.error_at(
                 (*self._keys_of(terms), "gates"), f"gets content of {type}; {NO_BACKUP_GATE}"
             )
-        projection = Projection(projector, self.projector_for(type, reader))
-        projection.add(root)
-        projection.finish()
-        anys: dict[str, int] = {}
-        if Payload() in projection.rules:
-            anys = {message.full_name: projection.add(message) for message in projector.any_payloads()}
-            projection.finish()
-        self.count_compiled(
-            sum(len(field.enum or ()) + 1 for message in projection.messages for field in message.fields)
-        )
-        self.count_compiled(sum(len(target.fields) for target in projection.targets))
-        messages, rules = tuple(projection.messages), tuple(projection.rules)
-        words = self._word_sources.plan(type, terms.user_id) if any(map(has_echo, rules)) else None
-        self.count_compiled(0 if words is None else sum(len(message.fields) for message in words.messages))
-        return Plan(
-            VERSION,
-            type,
-            terms.name,
-            terms.is_vendor,
-            messages,
-            rules,
-            anys,
-            projection.targets,
-            DIGEST,
-            words,
-            terms.gates or (),
-        )
+        return self._plan_bodies.body(root, projector, self.projector_for(type, reader), terms.user_id)
 
     @cached_property
-    def _word_sources(self) -> WordSources:
-        """Where the contract's types say names and addresses, whether approved or not."""
-        return WordSources(self.contract, {**self.claims, **self.classifications}, self.policy)
+    def _plan_bodies(self) -> PlanBodies:
+        """Items name their persons where the contract's types say names and addresses, whether approved or not."""
+        words = WordSources(self.contract, {**self.claims, **self.classifications}, self.policy)
+        return PlanBodies(words, self.count_compiled)
 
 
 def _open(plan: Plan, terms: RecipientTerms) -> Iterator[OpenPattern]:

@@ -34,6 +34,22 @@ class _Pending(msgspec.Struct, frozen=True):
     entry: tuple[Ruling, Ruling] | None = None
 
 
+class SharedTables:
+    """The message tables and rules of all plans of one policy: equal ones are one object."""
+
+    def __init__(self) -> None:
+        self._messages: dict[MessagePlan, MessagePlan] = {}
+        self._rules: dict[bytes, Rule] = {}
+
+    def message(self, made: MessagePlan) -> MessagePlan:
+        """The table that equals `made`: the first one."""
+        return self._messages.setdefault(made, made)
+
+    def rule(self, key: bytes, made: Rule) -> Rule:
+        """The rule that is written as `key`: the first one."""
+        return self._rules.setdefault(key, made)
+
+
 class Projection:
     """The tables of one plan, filled from its root type; indices in order of first mention.
 
@@ -46,10 +62,11 @@ class Projection:
                      Team: id                     messages [Event(…), Team(id)], rules [of name, of id]
     """
 
-    def __init__(self, projector: Projector, reader: Projector) -> None:
-        """`reader` says what of an answer may be had by who reads it."""
+    def __init__(self, projector: Projector, reader: Projector, shared: SharedTables) -> None:
+        """`reader` says what of an answer may be had by who reads it; `shared` are the tables of other plans."""
         self._projector = projector
         self._reader = reader
+        self._shared = shared
         self._targets = MaskTargets()
         self._message_indices: dict[str, int] = {}
         self._pending: list[_Pending] = []
@@ -69,7 +86,7 @@ class Projection:
     def finish(self) -> None:
         """Fill in what is waiting, which may add more."""
         while len(self.messages) < len(self._pending):
-            self.messages.append(self._plan_of(self._pending[len(self.messages)]))
+            self.messages.append(self._shared.message(self._plan_of(self._pending[len(self.messages)])))
 
     def rule_index(self, rule: Rule) -> int:
         """The index of a rule."""
@@ -77,7 +94,7 @@ class Projection:
         key = msgspec.json.encode(rule, order="deterministic")
         if key not in self._rule_indices:
             self._rule_indices[key] = len(self.rules)
-            self.rules.append(rule)
+            self.rules.append(self._shared.rule(key, rule))
         return self._rule_indices[key]
 
     def _index_of(self, pending: _Pending) -> int:

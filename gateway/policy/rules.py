@@ -70,7 +70,7 @@ ANY_TEXT: Final = Text()
 """The rule that every string passes."""
 
 
-class RecipientTerms(msgspec.Struct, frozen=True):
+class RecipientTerms(msgspec.Struct, frozen=True, cache_hash=True):
     """A destination, as far as judging needs it.
 
     `days`: how far from receipt a timestamp may be that leaves the EU; None: none may. `user_id` is what identifiers
@@ -92,6 +92,11 @@ class RecipientTerms(msgspec.Struct, frozen=True):
     identifiers: tuple[str, ...] = ()
     echo: bool = False
     gates: tuple[Gate, ...] | None = ()
+
+    @property
+    def nameless(self) -> RecipientTerms:
+        """The same without a name: recipients of equal terms are judged alike."""
+        return msgspec.structs.replace(self, name="")
 
     @property
     def outside_eu(self) -> bool:
