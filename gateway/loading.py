@@ -120,13 +120,12 @@ def _log_absent(compiler: Compiler) -> None:
 
 
 def _plans_digest(flows: Flows, compiled_routes: CompiledRoutes) -> str:
-    plans = {plan.digest for plan in flows.compiler.plans().values()}
     routes = {
         policy.digest
         for compiled in compiled_routes.routes
         for policy in (compiled.request_policy, compiled.response_policy)
     }
-    return hashlib.sha256("".join(sorted(plans | routes)).encode()).hexdigest()
+    return hashlib.sha256("".join(sorted(flows.digests | routes)).encode()).hexdigest()
 
 
 def _contract_digest(contract: Contract) -> str:

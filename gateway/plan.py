@@ -421,7 +421,7 @@ class AttributePlan(msgspec.Struct, frozen=True):
     lists: tuple[tuple[int, ...], ...]
 
 
-class SubjectPlan(msgspec.Struct, frozen=True):
+class SubjectPlan(msgspec.Struct, frozen=True, cache_hash=True):
     """Where the subject of a message type stands, and its workspace.
 
     A projection with nothing else, and the field numbers that lead to each identifier.

@@ -6,6 +6,7 @@ Each is handled as raw bytes with a small schema of its own, in which kinds that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -201,8 +202,9 @@ class _KeyChecks:
     """Checks keys with their values, in place, by one set of rules; the keys of nested lists by their path."""
 
     def __init__(self, rule: Attributes) -> None:
-        self._exact = {key: _key_rule(value) for key, value in rule.exact.items()}
-        self._prefixes = {prefix.removesuffix("."): _key_rule(value) for prefix, value in rule.prefixes.items()}
+        key_rule = cache(_key_rule)  # most of a policy's keys have one of a few rules, and share what it remembers
+        self._exact = {key: key_rule(value) for key, value in rule.exact.items()}
+        self._prefixes = {prefix.removesuffix("."): key_rule(value) for prefix, value in rule.prefixes.items()}
         self._impersonal = frozenset(prefix.removesuffix(".") for prefix in rule.impersonal)
         self._leading = frozenset(head for key in (*rule.exact, *rule.prefixes) for head in key_prefixes(key))
         self._by_prefix = VerdictCache(self._rule_by_prefix)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -78,13 +78,17 @@ class FieldCounter(Protocol):
         """How many items the next one stands for; 0 if it isn't counted. Any thread may ask."""
         ...
 
-    def categories(self, type: str, /) -> Mapping[int, Category] | None:
-        """The categories of a message type's fields by number; None where fields are counted in `unplanned` alone."""
+    @property
+    def categories(self) -> Callable[[str], Mapping[int, Category] | None]:
+        """Returns the categories of a message type's fields by number; None where they count in `unplanned` alone.
+
+        Counters that have the same one count alike, each its own items.
+        """
         ...
 
 
 class Engines(Protocol):
-    """Makes the engines and subject readers of plans."""
+    """Makes the engines and subject readers of one policy's plans."""
 
     def engine(self, plan: Plan, max_bytes: int, counter: FieldCounter | None = None) -> Engine:
         """Return the engine of a plan. `max_bytes` is the largest item, before and after.

@@ -120,7 +120,8 @@ class Persons:
     """
 
     def __init__(self, plan: Plan, person: PersonPlan) -> None:
-        self._ascii = all(is_ascii(pattern) for rule in plan.rules for pattern in echo_patterns(rule))
+        patterns = dict.fromkeys(pattern for rule in plan.rules for pattern in echo_patterns(rule))
+        self._ascii = all(map(is_ascii, patterns))
         self._is_user_id = compile_pattern(person.user_id).fullmatch if person.user_id else None
         self._known = VerdictCache(self._of_texts, MAX_PERSONS)
 

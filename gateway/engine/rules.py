@@ -152,10 +152,10 @@ def masked(text: str) -> Masked | None:
 
 
 def text_check(rule: Text) -> RuleCheck:
-    """The check of strings. A listed value in which something personal hides is as good as not listed."""
+    """The check of strings."""
     search = TextSearch(rule).find if rule.detect else keep
     if rule.one_of:
-        return ListedCheck(frozenset(value for value in rule.one_of if not search(value))).check
+        return ListedCheck(frozenset(rule.one_of), search).check
     return TextCheck(rule, partial(check_name, search=search) if rule.name else search).check
 
 
@@ -244,16 +244,20 @@ class TextSearch:
 
 
 class ListedCheck:
-    """Checks strings by the list of those that may stay: nothing else is asked of them."""
+    """Checks strings by the list of those that may stay.
 
-    __slots__ = ("_listed",)
+    A listed value in which something personal hides is as good as not listed. It is looked at when it first comes:
+    what is costly to check is remembered.
+    """
 
-    def __init__(self, listed: frozenset[str]) -> None:
-        self._listed = listed
+    __slots__ = ("_listed", "_search")
+
+    def __init__(self, listed: frozenset[str], search: RuleCheck) -> None:
+        self._listed, self._search = listed, search
 
     def check(self, text: str) -> RuleResult:
         """Check one string."""
-        return None if text in self._listed else FieldReason.NOT_LISTED
+        return FieldReason.NOT_LISTED if text not in self._listed or self._search(text) else None
 
 
 class TextCheck:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -12,7 +12,7 @@ from gateway.engine import addresses
 from gateway.errors import Refused
 from gateway.model import NO_SUBJECT, Subject
 from gateway.plan import AttributePlan, FieldPlan, MessagePlan, Presence, SubjectPlan
-from gateway.protobuf.schema import attribute, build, parse, read
+from gateway.protobuf.schema import Schema, attribute, build, parse, read
 
 
 class SubjectProjection:
@@ -20,7 +20,6 @@ class SubjectProjection:
 
     def __init__(self, plan: SubjectPlan) -> None:
         self.plan = plan
-        self._schema = build(plan.messages)[0]
         self._user_id = tuple(map(attribute, plan.user_id))
         self._work_email = tuple(map(attribute, plan.work_email))
         self._workspace = tuple(map(attribute, plan.workspace))
@@ -38,6 +37,11 @@ class SubjectProjection:
             _follow(message, self._work_email),
             _follow(message, self._workspace) or named,
         )
+
+    @cached_property
+    def _schema(self) -> Schema:
+        # Of all the types that a policy names, a gateway meets few.
+        return build(self.plan.messages)[0]
 
     def is_personal(self, subject: Subject) -> bool:
         """Whether the subject's own address is a personal one: of a consumer's or disposable mail."""

@@ -28,7 +28,8 @@ class TotalCounter:
         """Each stands for itself."""
         return 1
 
-    def categories(self, _type: str, /) -> None:
+    @staticmethod
+    def categories(_type: str, /) -> None:
         """Fields are counted in `unplanned` alone."""
         return
 
@@ -40,14 +41,10 @@ class CategorySampler:
     """
 
     def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
+        self.categories = numbers
         self._items = count()
 
     def weight(self) -> int:
         """Each of the first ones for itself, then one in `SAMPLING_STRIDE` for all."""
         number = next(self._items)
         return 1 if number < EXACT_ITEMS else 0 if number % SAMPLING_STRIDE else SAMPLING_STRIDE
-
-    def categories(self, type: str, /) -> Mapping[int, Category]:
-        """The categories of a message type's fields, by number."""
-        return self._numbers(type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Final
 
@@ -25,7 +25,8 @@ Term = tuple[str, str, SubjectPlan]
 NOTHING: Final[frozenset[Term]] = frozenset()
 
 
-ENGINES: Final[Engines] = ReferenceEngines()
+ENGINES: Final[Callable[[], Engines]] = ReferenceEngines
+"""What makes the engines of a policy."""
 
 
 class SingleEngine:
@@ -102,7 +103,7 @@ def _verdict(outcome: Outcome) -> Verdict:
     return outcome
 
 
-def single(compiler: Compiler, type: str, destination: str, engines: Engines = ENGINES) -> Flow:
+def single(compiler: Compiler, type: str, destination: str, engines: Engines | None = None) -> Flow:
     """A flow of a type to one destination, apart from all others; nothing of it is counted.
 
     Raises BadPolicy or BadContract.
@@ -110,20 +111,22 @@ def single(compiler: Compiler, type: str, destination: str, engines: Engines = E
     return single_to(compiler, type, compiler.terms(destination), engines)
 
 
-def single_to(compiler: Compiler, type: str, recipient: RecipientTerms, engines: Engines = ENGINES) -> Flow:
+def single_to(compiler: Compiler, type: str, recipient: RecipientTerms, engines: Engines | None = None) -> Flow:
     """The same to a destination or a caller, by its terms. Raises BadPolicy or BadContract."""
-    engine = engines.engine(compiler.plan_for(type, recipient), MAX_ITEM_BYTES)
-    return Flow("", engines.subject_reader(compiler.subject(type)), (engine,), {})
+    make = ENGINES() if engines is None else engines
+    engine = make.engine(compiler.plan_for(type, recipient), MAX_ITEM_BYTES)
+    return Flow("", make.subject_reader(compiler.subject(type)), (engine,), {})
 
 
 class Flows:
     """All flows of one policy over one contract: a snapshot, which a call keeps to its end."""
 
-    def __init__(self, compiler: Compiler, engines: Engines = ENGINES) -> None:
+    def __init__(self, compiler: Compiler, engines: Engines | None = None) -> None:
         """Compile all of them. Raises BadPolicy or BadContract."""
         compiler.plans()
         self.compiler = compiler
-        self._make = engines
+        self._make = ENGINES() if engines is None else engines
+        self._subject_reader = cache(self._new_subject_reader)
         self._engines: dict[tuple[str, str], Engine] = {}
         self._only: dict[tuple[str, str], Flow] = {}
         self._at: dict[tuple[int, int], Flow] = {}
@@ -135,10 +138,9 @@ class Flows:
         self._flows = {
             key: self._flow(key, compiler.item_type(key), destinations) for key, destinations in compiler.flows.items()
         }
-        self._terms: dict[str, frozenset[Term]] = {}
-        for flow in self._flows.values():
-            for destination, term in flow.terms:
-                self._terms[destination] = self._terms.get(destination, NOTHING) | {term}
+        self.digests = frozenset(digest for flow in self._flows.values() for digest in flow.digests)
+        """Those of all plans that flows go by."""
+        self._terms = _terms_by_destination(self._flows.values())
 
     def of(self, key: str) -> Flow:
         """The flow of a key of the policy. Raises Refused."""
@@ -223,5 +225,15 @@ class Flows:
         return self._new_flow(key, type, tuple(self.engine(type, destination) for destination in destinations))
 
     def _new_flow(self, key: str, type: str, engines: tuple[Engine, ...]) -> Flow:
-        reader = self._make.subject_reader(self.compiler.subject(type))
-        return Flow(key, reader, engines, self._categories.places(type))
+        return Flow(key, self._subject_reader(type), engines, self._categories.places(type))
+
+    def _new_subject_reader(self, type: str) -> SubjectReader:
+        return self._make.subject_reader(self.compiler.subject(type))
+
+
+def _terms_by_destination(flows: Iterable[Flow]) -> Mapping[str, frozenset[Term]]:
+    found: dict[str, set[Term]] = {}
+    for flow in flows:
+        for destination, term in flow.terms:
+            found.setdefault(destination, set()).add(term)
+    return {destination: frozenset(terms) for destination, terms in found.items()}

@@ -43,6 +43,9 @@ MAX_NOTED_FRAMES: Final = 4
 MIN_LETTERS: Final = 10
 """How many letters there are at least to choose from where a word could stand: hexadecimal digits spell none."""
 
+MAX_REMEMBERED_RULES: Final = 16_384
+"""How many rules are remembered with what passes them: a policy asks for each again wherever it leads."""
+
 TOKEN_RULE: Final = Text(TOKEN, detect=detectors_for(Category.OPERATIONAL).detectors)
 """What an OPERATIONAL text is held to that has no pattern of its own."""
 
@@ -110,7 +113,7 @@ def forms(written: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((written, *(joint.join(words) for joint in JOINTS))))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=MAX_REMEMBERED_RULES)
 def first_passing(rule: Text | UserId) -> PassingProbe | None:
     """The first probe that a rule keeps, if it keeps any."""
     return next(_passing(rule), None)

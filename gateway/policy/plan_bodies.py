@@ -29,9 +29,9 @@ class PlanBody(msgspec.Struct, frozen=True):
 class PlanBodies:
     """Makes the bodies of one policy's plans."""
 
-    def __init__(self, words: WordSources, count: Callable[[int], None]) -> None:
-        """`words` tells where items name their persons; `count` is told how many fields are kept of each body."""
-        self._words = words
+    def __init__(self, word_sources: WordSources, count: Callable[[int], None]) -> None:
+        """`word_sources` tell where items name their persons; `count` is told how many fields are kept of each body."""
+        self._word_sources = word_sources
         self._count = count
         self._shared = SharedTables()
         self._made: dict[bytes, PlanBody] = {}
@@ -58,7 +58,7 @@ class PlanBodies:
             anys = {message.full_name: projection.add(message) for message in projector.any_payloads()}
             projection.finish()
         echoes = any(map(has_echo, projection.rules))
-        person = self._words.plan(root.full_name, user_id) if echoes else None
+        person = self._word_sources.plan(root.full_name, user_id) if echoes else None
         return PlanBody(tuple(projection.messages), tuple(projection.rules), anys, projection.targets, person)
 
 

@@ -57,7 +57,7 @@ class Rollout:
         flows = self._flows()
         if flows is not self._observed:
             self._observed = flows
-            self._plans.update(plan.digest for plan in flows.compiler.plans().values())
+            self._plans |= flows.digests
             self._warned.clear()
 
     def check(self, agent: str, reason: Reason, plan: str, age_ns: int) -> None:
