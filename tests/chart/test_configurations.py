@@ -64,7 +64,7 @@ def rendered(case: Path) -> list[helm.Manifest]:
     given = helm.values_of(case)
     given.get("contracts", {}).pop("paths", None)
     if given.get("certificates", {}).get("ca"):
-        given["certificates"]["ca"] = CA.cert_pem.bytes().decode()
+        given["certificates"]["ca"] = CA.certificate.decode()
     return helm.render(given)
 
 

@@ -199,7 +199,7 @@ MEMBERSHIP: Final = "workspaces kannelle.workspace.v1.WorkspaceService/ListMembe
         (certificate_for(), grpc.StatusCode.PERMISSION_DENIED),
         (certificate_for(uri(STUDIO), uri(WEB)), grpc.StatusCode.PERMISSION_DENIED),
         (certificate_for(uri(STUDIO), ca=OTHER_CA), grpc.StatusCode.UNAVAILABLE),
-        (Material(b"", b"", CA.cert_pem.bytes()), grpc.StatusCode.UNAVAILABLE),
+        (Material(b"", b"", CA.certificate), grpc.StatusCode.UNAVAILABLE),
         (None, grpc.StatusCode.UNAVAILABLE),
     ],
     ids=["right", "another", "another's trust domain", "a host", "nobody", "two at once", "forged", "none", "no TLS"],

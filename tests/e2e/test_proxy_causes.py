@@ -20,7 +20,6 @@ from typing import Any, Final
 
 import grpc
 import pytest
-import trustme
 
 from gateway.errors import Cause
 from gateway.tls import Material
@@ -29,7 +28,7 @@ from tests.support.channels import call as unary
 from tests.support.gateway_process import GatewayProcess
 from tests.support.http2_upstream import serve_http2
 from tests.support.ports import reserved
-from tests.support.proxy_certificates import CA, certificate_for, dns
+from tests.support.proxy_certificates import CA, certificate_for, dns, new_ca
 from tests.support.proxy_process import (
     CALLER,
     call_through,
@@ -42,7 +41,7 @@ from tests.support.proxy_process import (
 )
 from tests.support.upstreams import UnansweredCalls, item, serve_methods
 
-STRANGER: Final = trustme.CA(key_type=trustme.KeyType.ECDSA)
+STRANGER: Final = new_ca()
 PAST: Final = timedelta(minutes=-1)
 TOLD: Final = (
     "connections to all backends failing; last error: UNKNOWN: ipv4:10.0.0.9:1: Failed to connect to remote host: "
@@ -154,10 +153,10 @@ def upstreams(stack: ExitStack, folder: Path) -> Mapping[str, int]:
         "another-name": secure(certificate_for(dns("else.example"))),
         "stranger": secure(certificate_for(dns("stranger"), ca=STRANGER)),
         "expired": secure(certificate_for(dns("expired"), lifetime=PAST)),
-        "refuses": secure(certificate_for(dns("refuses")), STRANGER.cert_pem.bytes()),
+        "refuses": secure(certificate_for(dns("refuses")), STRANGER.certificate),
         "plaintext": serve_methods(One=echo),
         "wants-tls": secure(certificate_for(dns("wants-tls"))),
-        "wants-mutual-tls": secure(certificate_for(dns("wants-mutual-tls")), CA.cert_pem.bytes()),
+        "wants-mutual-tls": secure(certificate_for(dns("wants-mutual-tls")), CA.certificate),
         "http-1": listening(http_1),
         "no-alpn": listening(without_alpn(folder)),
         "well": serve_methods(One=echo),
