@@ -1,15 +1,16 @@
-"""Folders that the gateway keeps its state in.
+"""Folders that the gateway keeps its state in, and files that are written whole or not at all.
 
-For their owner only, and on the volume; and what is wrong with one that is there.
+For their owner only, and on the volume; and what is wrong with a folder that is there.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,44 @@ def sync_folder(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def write_new_file(path: Path, content: bytes) -> bool:
+    """Write a file unless it is there; whether it was written: of several processes at once, one does.
+
+    Raises OSError.
+    """
+    if os.path.lexists(path):
+        return False
+    with _scratch_file(path, content) as scratch:
+        try:
+            path.hardlink_to(scratch)
+        except FileExistsError:
+            return False
+    return True
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file, or another in its place: who reads it meanwhile reads one of them. Raises OSError."""
+    with _scratch_file(path, content) as scratch:
+        scratch.replace(path)
+
+
+@contextmanager
+def _scratch_file(path: Path, content: bytes) -> Iterator[Path]:
+    """A file beside a path, with what is to stand there; it is gone in the end, and the folder's entries are safe."""
+    make_folder(path.parent)
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)  # another start may have found it left over
+    sync_folder(path.parent)
 
 
 def folder_problems(folder: Path, is_state_file: Callable[[str], bool]) -> Iterator[FolderProblem]:

@@ -14,8 +14,8 @@ import yaml
 from gateway import files
 from gateway.cli.injection import Pod, Refusal, Table
 from gateway.cli.injection import inject as inject_pod
+from gateway.cli.manifests import Loader, dump
 from gateway.cli.options import FILE, example
-from gateway.cli.templates import yaml_scalar
 from gateway.errors import BadSetup
 from gateway.json_types import JsonObject, JsonValue
 
@@ -37,27 +37,6 @@ TEMPLATES: Final = {
 """Where a manifest of a kind has its pod."""
 
 STANDARD_INPUT: Final = "-"
-
-
-class Loader(yaml.SafeLoader):
-    """Reads what Kubernetes reads: a date is text."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 as the base class has it
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-class Dumper(yaml.SafeDumper):
-    """Writes what Kubernetes reads: to it `y` and `12e5`, which are text here, are none unless they are quoted."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    plain = yaml_scalar(text) == text
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
-
-
-Dumper.add_representer(str, _represent_text)
 
 
 @click.command(name="inject", epilog=example("inject --table injection.yaml deployment.yaml | kubectl apply -f -"))
@@ -86,7 +65,7 @@ def inject(manifests: str, table_path: Path, namespace: str | None) -> int:
     for fault in faults:
         click.echo(f"{manifests}: {fault}", err=True)
     if not faults:
-        click.echo(yaml.dump_all(documents, Dumper=Dumper, sort_keys=False, width=10_000, allow_unicode=True), nl=False)
+        click.echo(dump(documents), nl=False)
     return int(bool(faults))
 
 

@@ -33,6 +33,8 @@ class ExistingPath(click.Path[Path]):
 
 PATH: Final = ExistingPath(exists=True, path_type=Path)
 FILE: Final = ExistingPath(exists=True, dir_okay=False, path_type=Path)
+FOLDER: Final = ExistingPath(file_okay=False, path_type=Path)
+"""A folder, which may be still to make."""
 
 
 def example(arguments: str) -> str:

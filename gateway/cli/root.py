@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "templates",
     "pipe",
     "inject",
+    "certificates",
     "outbox",
     "deadletters",
     "config",

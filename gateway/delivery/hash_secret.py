@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from gateway.config import Config, HashSecret
 from gateway.delivery.keys import MAX_SECRET_BYTES, SECRET_BYTES
 from gateway.errors import BadConfig
 from gateway.files import MAX_PEM_BYTES, Unreadable, read_error_text, read_regular
-from gateway.folder import make_folder, sync_folder
+from gateway.folder import write_new_file
 from gateway.yamlfile import Keys, Problem
 
 KEY_FILE: Final = "keys"
@@ -63,7 +62,7 @@ def open_secret(config: Config) -> bytes:
         if not config.keeps_state:
             return _stateless_secret(config)
         secret = _find(config) or _made(config.state / KEY_FILE)
-        _write_new(config.state / FINGERPRINT_FILE, f"{fingerprint_of(secret)}\n".encode())
+        write_new_file(config.state / FINGERPRINT_FILE, f"{fingerprint_of(secret)}\n".encode())
         _find(config)  # another start may have been first
     except BadSecret as fault:
         raise BadConfig(f"{'.'.join(map(str, fault.keys))}: {fault}") from None
@@ -178,26 +177,7 @@ def _recorded_fingerprint(path: Path) -> str | None:
 
 def _made(path: Path) -> bytes:
     """Make a secret, for its owner only, and return it, or that of another start. Raises OSError, BadSecret."""
-    _write_new(path, secrets.token_bytes(SECRET_BYTES))
+    write_new_file(path, secrets.token_bytes(SECRET_BYTES))
     secret = _own_secret(path)
     assert secret is not None
     return secret
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a file whole, unless it is there: of several processes at once, one succeeds. Raises OSError."""
-    if path.exists():
-        return
-    make_folder(path.parent)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            path.hardlink_to(scratch)
-    finally:
-        scratch.unlink(missing_ok=True)  # another start may have found it left over
-    sync_folder(path.parent)

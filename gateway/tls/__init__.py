@@ -8,7 +8,7 @@ See `receivers/caller.py` for who a caller is by its certificate, `reload.py` fo
 from __future__ import annotations
 
 from gateway.tls.certificates import Certificates
-from gateway.tls.files import BadTls, examine, read
+from gateway.tls.files import BadTls, examine, parse_certificates, read
 from gateway.tls.material import Expiry, Material, Validity
 
-__all__ = ["BadTls", "Certificates", "Expiry", "Material", "Validity", "examine", "read"]
+__all__ = ["BadTls", "Certificates", "Expiry", "Material", "Validity", "examine", "parse_certificates", "read"]

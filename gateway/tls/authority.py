@@ -34,10 +34,10 @@ class NotAnAuthority(Exception):
 
 
 class CertificateAuthority:
-    """A CA: its certificate, and the key that signs, of which only `key` tells."""
+    """A CA: its certificate, with those of the CAs above it behind it, and its key, of which only `key` tells."""
 
-    def __init__(self, certificate: x509.Certificate, key: SigningKey) -> None:
-        self._certificate = certificate
+    def __init__(self, certificates: Sequence[x509.Certificate], key: SigningKey) -> None:
+        self._certificate, *self._above = certificates
         self._key = key
 
     @classmethod
@@ -55,26 +55,26 @@ class CertificateAuthority:
             .add_extension(identifier, critical=False)
             .sign(key, SHA256())
         )
-        return cls(certificate, key)
+        return cls([certificate], key)
 
     @classmethod
     def load(cls, certificate: bytes, key: bytes) -> Self:
-        """The CA of a certificate and its key, both in PEM; of several certificates, the first.
+        """The CA of a certificate and its key, both in PEM; certificates of CAs above it may follow its own.
 
         Raises NotAnAuthority.
         """
-        own = x509.load_pem_x509_certificates(certificate)[0]
-        if not _may_sign(own):
+        certificates = x509.load_pem_x509_certificates(certificate)
+        if not _may_sign(certificates[0]):
             raise NotAnAuthority("is no CA's certificate: it may not sign others")
         private = load_pem_private_key(key, password=None)
         if not isinstance(private, SigningKey):
             raise NotAnAuthority("must be of an RSA key, or of one on P-256 or P-384")
-        return cls(own, private)
+        return cls(certificates, private)
 
     @property
     def certificate(self) -> bytes:
-        """Its certificate in PEM: whoever trusts it trusts what it signs."""
-        return _pem(self._certificate)
+        """Its certificate in PEM, with those above it: whoever trusts them trusts what it signs."""
+        return _pem(self._certificate, *self._above)
 
     @property
     def key(self) -> bytes:
@@ -94,7 +94,7 @@ class CertificateAuthority:
     def issue(self, names: Sequence[x509.GeneralName], since: datetime, until: datetime) -> Material:
         """A certificate for both ends of a connection, with a key of its own; whom it trusts is this CA.
 
-        The names stand in it as alternative names; without any it names nobody.
+        The names stand in it as alternative names; without any it names nobody. CAs between it and a root follow it.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         public = key.public_key()
@@ -109,7 +109,8 @@ class CertificateAuthority:
         )
         if names:  # critical, since there is no subject: RFC 5280, section 4.2.1.6
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
-        return Material(_pem(builder.sign(self._key, SHA256())), _key_pem(key), self.certificate)
+        chain = [one for one in (self._certificate, *self._above) if one.subject != one.issuer]
+        return Material(_pem(builder.sign(self._key, SHA256()), *chain), _key_pem(key), self.certificate)
 
     def _key_identifier(self) -> x509.AuthorityKeyIdentifier:
         """Which of several CAs signed: as its own certificate names its key, if it does."""
@@ -144,8 +145,8 @@ def _may_sign(certificate: x509.Certificate) -> bool:
     )
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.PEM)
+def _pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
 def _key_pem(key: SigningKey) -> bytes:

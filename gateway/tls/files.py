@@ -101,15 +101,23 @@ def _bytes(key: str, path: Path) -> bytes:
         raise _fault(key, path, files.read_error_text(failure)) from None
 
 
-def _certificates(key: str, path: Path, pem: bytes) -> list[x509.Certificate]:
-    """The certificates in `pem`, at least one. Raises BadConfig."""
+def parse_certificates(pem: bytes) -> list[x509.Certificate]:
+    """The certificates in `pem`, at least one. Raises ValueError, with what it must be."""
     try:
         certificates = x509.load_pem_x509_certificates(pem)
         for certificate in certificates:
             certificate.public_key()
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
-        raise _fault(key, path, "must be one or more certificates in PEM") from None
+        raise ValueError("must be one or more certificates in PEM") from None
     return certificates
+
+
+def _certificates(key: str, path: Path, pem: bytes) -> list[x509.Certificate]:
+    """The same, of a file. Raises BadTls."""
+    try:
+        return parse_certificates(pem)
+    except ValueError as flaw:
+        raise _fault(key, path, str(flaw)) from None
 
 
 def _public(key: str, path: Path, pem: bytes) -> PublicKeyTypes:

@@ -45,6 +45,7 @@ CALLS: Final = {
     "outbox retry --all": 0,
     "deadletters list": 2,
     "deadletters replay 99": 0,
+    "certificates --values values.yaml -n video --ca ca --output out": 3,
     "config check": 0,
     "version": 0,
 }
@@ -57,6 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "src").mkdir()
     (tmp_path / "policy.yaml").write_text(KANNELLE_POLICY, encoding="utf-8")
+    (tmp_path / "values.yaml").write_text("namespaces: []\n")
     asyncio.run(_fill(tmp_path / ".privacy-gateway" / "outbox.db"))
     return tmp_path
 
