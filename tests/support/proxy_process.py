@@ -138,7 +138,7 @@ def fetch_page(process: WatchedProcess, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def metric_value(process: GatewayProcess, line: str) -> float:
+def metric_value(process: WatchedProcess, line: str) -> float:
     """A number that it counts, by name and labels as Prometheus writes them."""
     found = re.search(rf"^{re.escape(line)} (\S+)$", fetch_page(process, "/metrics")[1], re.MULTILINE)
     assert found is not None
