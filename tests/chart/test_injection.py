@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pytest
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.chart
 
 CASES: Final = [pytest.param(case, id=case.stem) for case in matrix.cases()]
 EVERYTHING: Final[Mapping[str, Any]] = {"injection": {"mode": "policy"}, "admission": {"enabled": True}}
+LOCK_ALONE: Final[Mapping[str, Any]] = {"lock": {"enabled": True, "image": "nft"}}
 POLICIES: Final = (
     ("MutatingAdmissionPolicy", "inject.privacy.kannelle.com"),
     ("ValidatingAdmissionPolicy", "pods.privacy.kannelle.com"),
@@ -50,6 +51,25 @@ def test_the_policies_are_made_of_the_table(case: Any, kind: str, name: str) -> 
     for setting, said in table["settings"].items():
         assert said["annotation"] in found[setting]
         assert f'orValue("{said["default"]}")' in found[setting]
+
+
+def empty(value: Any, place: str = "") -> Iterator[str]:
+    """Places of empty texts and lists."""
+    if value in ("", []):
+        yield place
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from empty(inner, f"{place}.{key}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from empty(inner, f"{place}[{index}]")
+
+
+@pytest.mark.parametrize("values", [*(helm.values_of(case) for case in matrix.cases()), LOCK_ALONE])
+def test_a_container_says_nothing_that_the_server_would_leave_out(values: Mapping[str, Any]) -> None:
+    documents = helm.render({**values, **EVERYTHING})
+    table = yaml.safe_load(find(documents, "ConfigMap", "privacy-gateway-injection")["data"]["table.yaml"])
+    assert list(empty([table["initContainers"], table["volumes"]])) == []
 
 
 @pytest.mark.parametrize(("kind", "name"), POLICIES)

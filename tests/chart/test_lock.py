@@ -17,6 +17,7 @@ pytestmark = pytest.mark.chart
 
 SCRIPT: Final = helm.CHART / "files" / "lock.sh"
 RESOLV_CONF: Final = "search svc\nnameserver 10.96.0.10\nnameserver fd96::a%eth0\n"
+ALLOW: Final[Mapping[str, str]] = {"ALLOW": "10.20.0.0/16 fd20::/64"}
 LOCKED: Final[Mapping[str, Any]] = {"lock": {"enabled": True, "image": "nft", "allow": ["10.20.0.0/16", "fd20::/64"]}}
 
 
@@ -26,15 +27,15 @@ def program(folder: Path, name: str, body: str) -> None:
     path.chmod(0o755)
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, allow: Mapping[str, str] = ALLOW) -> subprocess.CompletedProcess[str]:
     """Run the script with no programs but those of a folder, and `command` and `echo`, which are the shell's."""
     (folder / "resolv.conf").write_text(RESOLV_CONF)
     environ = {
         "PATH": str(folder),
         "GATEWAY_UID": "14317",
-        "ALLOW": "10.20.0.0/16 fd20::/64",
         "RESOLV_CONF": str(folder / "resolv.conf"),
         "OUT": str(folder / "out"),
+        **allow,
     }
     return subprocess.run(
         ("/bin/sh", str(SCRIPT)), env=environ, capture_output=True, text=True, check=False, timeout=30
@@ -46,6 +47,16 @@ def test_nft_gets_one_table_in_one_transaction(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out").read_text() == Path(__file__).with_name("lock.nft").read_text()
+
+
+def test_without_ranges_only_their_rules_are_missing(tmp_path: Path) -> None:
+    program(tmp_path, "nft", 'while IFS= read -r line; do echo "$line"; done >"$OUT"')
+    done = run(tmp_path, {})
+    assert done.returncode == 0, done.stderr
+    rules = Path(__file__).with_name("lock.nft").read_text().splitlines()
+    ranges = [rule for rule in rules if "10.20.0.0/16" in rule or "fd20::/64" in rule]
+    assert (tmp_path / "out").read_text().splitlines() == [rule for rule in rules if rule not in ranges]
+    assert len(ranges) == len(ALLOW["ALLOW"].split())
 
 
 def test_iptables_stands_in_for_both_families_where_nft_is_missing(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 set -eu
 
 V4='' V6='' DNS4='' DNS6=''
-for range in $ALLOW; do
+for range in ${ALLOW:-}; do
   case $range in *:*) V6="$V6 $range" ;; *) V4="$V4 $range" ;; esac
 done
 while read -r word server _; do

@@ -152,7 +152,9 @@ command: [sh, -c]
 args: [{{ .Files.Get "files/lock.sh" | toRawJson }}]
 env:
 - {name: GATEWAY_UID, value: {{ include "privacy-gateway.uid" . | quote }}}
-- {name: ALLOW, value: {{ join " " .Values.lock.allow | quote }}}
+{{- with .Values.lock.allow }}
+- {name: ALLOW, value: {{ join " " . | quote }}}
+{{- end }}
 resources:
   requests: {cpu: 10m, memory: 32Mi}
   limits: {cpu: 100m, memory: 64Mi}
