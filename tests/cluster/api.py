@@ -6,7 +6,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 TIMEOUT_SECONDS: Final = 30
@@ -94,6 +94,15 @@ def path_of(manifest: Manifest) -> str:
 def named(manifest: Manifest) -> str:
     """Where an object is."""
     return f"{path_of(manifest)}/{manifest['metadata']['name']}"
+
+
+def said(request: Callable[[], object]) -> str | None:
+    """Why a validating policy refuses a request, without what the server puts before it; None if it is done."""
+    try:
+        request()
+    except Refused as refused:
+        return refused.text.partition(" denied request: ")[2] or refused.text
+    return None
 
 
 def _status_text(body: bytes) -> str:

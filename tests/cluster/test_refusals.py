@@ -1,0 +1,181 @@
+"""What a namespace's pods may not be, and what the server says of each: the whole text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+
+from tests.cluster.api import said
+from tests.cluster.objects import HARMLESS, INJECT, Object, container, env, namespace_of, pod
+from tests.cluster.release import VALUES, Release
+
+pytestmark = pytest.mark.cluster
+
+OWN_ENDPOINT: Final = {"privacy.kannelle.com/own-endpoint": "allowed"}
+CERTIFICATE: Final = "privacy-gateway-tls-default"
+AS_GATEWAY: Final = {"runAsUser": 14317}
+MOUNTED: Final = [{"name": "privacy-gateway-tls", "mountPath": "/tls"}]
+DISABLED: Final = {INJECT: "disabled"}
+
+ANNOTATION: Final = (
+    "the annotation privacy.kannelle.com/inject says neither enabled nor disabled: give it one of them, or take it away"
+)
+LABEL: Final = ANNOTATION.replace("annotation", "label")
+UNLISTED: Final = (
+    "{} isn't listed under namespaces in the chart's values, so that its privacy gateway has no certificate: list the "
+    "namespace and the service account there"
+)
+MAY_NOT_GO_WITHOUT: Final = (
+    "{0} may not go without the privacy gateway: take the annotation privacy.kannelle.com/inject: disabled away, or "
+    "list {0} under exempt in the chart's values"
+)
+HOST_NETWORK: Final = (
+    "a pod on the host's network has no privacy gateway of its own: set hostNetwork to false, or list video/default "
+    "under exempt in the chart's values and give the pod the annotation privacy.kannelle.com/inject: disabled"
+)
+USER_ID: Final = "UID 14317 is the privacy gateway's alone: run as another one"
+NAME_TAKEN: Final = (
+    "the container privacy-gateway differs from what is injected by that name: rename yours, or leave it out"
+)
+ENVIRONMENT: Final = (
+    "the container app lacks the environment by which it finds the privacy gateway, or says something else there: take "
+    "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS and its like out of the manifest, and write 127.0.0.1 into NO_PROXY and "
+    "no_proxy where they are set"
+)
+ENDPOINT: Final = (
+    "the container app sends telemetry past the privacy gateway: take OTEL_EXPORTER_OTLP_ENDPOINT and its like out of "
+    "its environment, or allow it by the annotation privacy.kannelle.com/own-endpoint: allowed"
+)
+VOLUME: Final = (
+    "the volume {} has the name or the certificate of one of the privacy gateway's: rename it, or leave it out"
+)
+MOUNT: Final = "the container app mounts a volume of the privacy gateway's: only the gateway may"
+EPHEMERAL_MOUNT: Final = "an ephemeral container mounts a volume of the privacy gateway's: only the gateway may"
+
+
+def app(**variables: str) -> Object:
+    return container(env=env(**variables))
+
+
+def volume(name: str, **source: Any) -> Mapping[str, Any]:
+    return {"volumes": [{"name": name, **source}]}
+
+
+REFUSED: Final = {
+    "annotation": (pod(annotations={INJECT: "no"}), ANNOTATION),
+    "annotation, empty": (pod(annotations={INJECT: ""}), ANNOTATION),
+    "annotation of an exempt account": (pod(annotations={INJECT: "off"}, serviceAccountName="batch"), ANNOTATION),
+    "disabled": (pod(annotations=DISABLED), MAY_NOT_GO_WITHOUT.format("video/default")),
+    "disabled, unlisted": (
+        pod(annotations=DISABLED, serviceAccountName="studio"),
+        MAY_NOT_GO_WITHOUT.format("video/studio"),
+    ),
+    "exempt, not disabled": (pod(serviceAccountName="batch"), UNLISTED.format("video/batch")),
+    "service account": (pod(serviceAccountName="studio"), UNLISTED.format("video/studio")),
+    "namespace": (pod(namespace="sales"), UNLISTED.format("sales/default")),
+    "host's network": (pod(hostNetwork=True), HOST_NETWORK),
+    "UID of the pod": (pod(securityContext=AS_GATEWAY), USER_ID),
+    "UID of a container": (pod(container(securityContext=AS_GATEWAY)), USER_ID),
+    "UID of an init container": (pod(initContainers=[container("own", securityContext=AS_GATEWAY)]), USER_ID),
+    "container of the gateway's name": (pod(container("privacy-gateway")), NAME_TAKEN),
+    "init container of it": (pod(initContainers=[container("privacy-gateway")]), NAME_TAKEN),
+    "local address": (pod(app(PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS="10.0.0.1:4317")), ENVIRONMENT),
+    "endpoint": (pod(app(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4317")), ENDPOINT),
+    "endpoint of traces": (pod(app(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://collector:4317")), ENDPOINT),
+    "endpoint of another protocol": (
+        pod(app(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317", OTEL_EXPORTER_OTLP_PROTOCOL="http/json")),
+        ENDPOINT,
+    ),
+    "endpoint of an init container": (
+        pod(initContainers=[container("own", env=env(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4317"))]),
+        ENDPOINT.replace("app", "own"),
+    ),
+    "volume of its name": (pod(**volume("privacy-gateway-tls", emptyDir={})), VOLUME.format("privacy-gateway-tls")),
+    "certificate by another name": (pod(**volume("x", secret={"secretName": CERTIFICATE})), VOLUME.format("x")),
+    "projected certificate": (
+        pod(**volume("x", projected={"sources": [{"secret": {"name": CERTIFICATE}}]})),
+        VOLUME.format("x"),
+    ),
+    "mount": (pod(container(volumeMounts=MOUNTED)), MOUNT),
+    "two containers": (
+        pod(
+            app(OTEL_EXPORTER_OTLP_ENDPOINT="http://a"), container("b", env=env(OTEL_EXPORTER_OTLP_ENDPOINT="http://b"))
+        ),
+        ENDPOINT.replace("container app", "container app, b"),
+    ),
+}
+
+ADMITTED: Final = {
+    "plain": pod(),
+    "another listed account": pod(serviceAccountName="editor"),
+    "exempt and disabled": pod(annotations=DISABLED, serviceAccountName="batch"),
+    "exempt on the host's network": pod(annotations=DISABLED, serviceAccountName="batch", hostNetwork=True),
+    "endpoint that an annotation allows": pod(
+        app(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4317"), annotations=OWN_ENDPOINT
+    ),
+    "the gateway's endpoint": pod(app(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317")),
+    "another protocol": pod(app(OTEL_EXPORTER_OTLP_PROTOCOL="http/json")),
+    "a proxy that a field names": pod(
+        container(env=[{"name": "NO_PROXY", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}])
+    ),
+    "quantities spelt otherwise": pod(
+        annotations={"privacy.kannelle.com/cpu-request": "0.1", "privacy.kannelle.com/memory-limit": "1024Mi"}
+    ),
+    "not labelled": pod(namespace="default"),
+    "restricted": pod(container(securityContext=HARMLESS), namespace="restricted"),
+}
+
+EPHEMERAL: Final = {
+    "plain": (container("debug"), None),
+    "as the gateway": (container("debug", securityContext=AS_GATEWAY), USER_ID),
+    "with its certificate": (container("debug", volumeMounts=MOUNTED), EPHEMERAL_MOUNT),
+}
+
+LABELS: Final = {
+    "another value": ("yes", LABEL),
+    "no value": ("", LABEL),
+    "enabled": ("enabled", None),
+    "disabled": ("disabled", None),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def applied(release: Release) -> None:
+    release.apply(VALUES)
+
+
+@pytest.mark.parametrize(("refused", "text"), [pytest.param(*row, id=name) for name, row in REFUSED.items()])
+def test_a_pod_that_goes_around_the_gateway_is_refused_with_what_to_change(
+    refused: Object, text: str, release: Release
+) -> None:
+    assert said(lambda: release.cluster.api.create(refused, dry_run=True)) == text
+
+
+@pytest.mark.parametrize("admitted", [pytest.param(one, id=name) for name, one in ADMITTED.items()])
+def test_a_pod_that_does_not_is_admitted(admitted: Object, release: Release) -> None:
+    assert release.cluster.api.create(admitted, dry_run=True)["metadata"]["uid"]
+
+
+@pytest.mark.parametrize(("debugging", "text"), [pytest.param(*row, id=name) for name, row in EPHEMERAL.items()])
+def test_an_ephemeral_container_may_be_no_gateway(
+    debugging: Object, text: str | None, release: Release, running: Object
+) -> None:
+    patch = {"spec": {"ephemeralContainers": [debugging]}}
+    api = release.cluster.api
+    assert said(lambda: api.patch(running, patch, kind="strategic", below="/ephemeralcontainers?dryRun=All")) == text
+
+
+@pytest.fixture
+def running(release: Release) -> Iterator[Object]:
+    """A pod that is there."""
+    made = {"apiVersion": "v1", "kind": "Pod", **release.cluster.api.create(pod())}
+    yield made
+    release.cluster.api.delete(made)
+
+
+@pytest.mark.parametrize(("value", "text"), [pytest.param(*row, id=name) for name, row in LABELS.items()])
+def test_a_namespace_s_label_is_one_of_two(value: str, text: str | None, release: Release) -> None:
+    labelled = namespace_of("labelled", {INJECT: value})
+    assert said(lambda: release.cluster.api.create(labelled, dry_run=True)) == text
