@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from tests.cluster.api import said
+from tests.cluster.cluster import Failed
 from tests.cluster.objects import container, object_of, pod
 from tests.cluster.release import NAME, NAMESPACE, VALUES, Release
 from tests.support.proxy_process import wait_until
@@ -77,6 +78,18 @@ def test_an_upgrade_and_a_rollback_are_in_force_for_pods_that_are_made_next(rele
     release.roll_back()
     assert "privacy-gateway-outbox" not in volumes(release)
     assert release.cluster.api.read(HUB)["spec"]["template"] == hub["spec"]["template"]
+
+
+def test_another_volume_of_the_hub_s_asks_for_another_stateful_set(release: Release) -> None:
+    larger = {**VALUES, "hub": {"persistence": {"size": "8Gi"}}}
+    release.apply(VALUES)
+    with pytest.raises(Failed, match=r"volumeClaimTemplates.*field is immutable"):
+        release.apply(larger)
+    release.cluster.kubectl("delete", "statefulset", "privacy-gateway-hub", "-n", NAMESPACE, "--cascade=orphan")
+    release.apply(larger)
+    template = release.cluster.api.read(HUB)["spec"]["volumeClaimTemplates"][0]
+    assert template["spec"]["resources"]["requests"] == {"storage": "8Gi"}
+    wait_until(lambda: names(release, "Pod", "v1", NAMESPACE) == {"privacy-gateway-hub-0"})
 
 
 def test_what_is_left_after_an_uninstall_is_the_hub_s_volume(release: Release) -> None:
