@@ -5,12 +5,16 @@ The same pod comes of both: what is there already stays, and what was put in onc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from gateway.json_types import JsonObject, JsonValue
+
+QUANTITY: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
+"""A quantity of Kubernetes: k8s.io/apimachinery/pkg/api/resource."""
 
 
 class Refusal(Exception):
@@ -142,7 +146,16 @@ def _wants_gateway(table: Table, pod: Pod) -> bool:
     for name, holds in refused.items():
         if holds:
             raise _refusal(table, name, pod)
+    _refuse_other_quantities(table, pod)
     return True
+
+
+def _refuse_other_quantities(table: Table, pod: Pod) -> None:
+    """Raise Refusal where the pod says of its gateway's resources what is no quantity."""
+    annotations: list[JsonObject] = [{"name": setting.annotation} for setting in table.settings.values()]
+    other = [one for one in annotations if not QUANTITY.fullmatch(str(pod.annotations.get(str(one["name"]), "0")))]
+    if other:
+        raise _refusal(table, "quantity", pod, other)
 
 
 def _refuse_taken_names(table: Table, pod: Pod, wanted: Iterable[JsonObject], volumes: Iterable[JsonObject]) -> None:
@@ -172,11 +185,12 @@ def _set_environment(table: Table, container: JsonObject) -> None:
     for variable in (Variable(table.endpoint.name, endpoint), *table.env):
         if variable.name not in known:
             env.append({"name": variable.name, "value": variable.value})
-    for name in table.no_proxy.names:
-        if name not in known:
-            env.append({"name": name, "value": table.no_proxy.hosts})
-        elif isinstance(value := known[name].get("value"), str) and table.no_proxy.host not in value.split(","):
-            known[name]["value"] = f"{value},{table.no_proxy.hosts}"
+    env += [{"name": name, "value": table.no_proxy.hosts} for name in table.no_proxy.names if name not in known]
+    for one in env:
+        value = str(one.get("value") or "")
+        is_list = one.get("name") in table.no_proxy.names and "valueFrom" not in one
+        if is_list and table.no_proxy.host not in value.split(","):
+            one["value"] = f"{value},{table.no_proxy.hosts}" if value else table.no_proxy.hosts
     container["env"] = list[JsonValue](env)
 
 

@@ -118,6 +118,7 @@ def test_only_the_gateway_has_the_certificate_and_it_has_no_token() -> None:
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}),
         ({"NO_PROXY": "10.0.0.0/8"}, {"NO_PROXY": "10.0.0.0/8,127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}),
+        ({"NO_PROXY": ""}, {"NO_PROXY": "127.0.0.1,localhost"}),
         ({"NO_PROXY": "127.0.0.1"}, {"NO_PROXY": "127.0.0.1"}),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://own"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://own"}),
     ],
@@ -128,6 +129,25 @@ def test_what_a_container_says_itself_is_kept_and_the_rest_fits_it(
     env = [{"name": name, "value": value} for name, value in given.items()]
     (app,) = pod({"containers": [{"name": "app", "image": "a", "env": env}]})["spec"]["containers"]
     assert environment(app).items() >= {**given, **wanted}.items()
+
+
+def test_a_variable_that_is_there_twice_is_extended_once() -> None:
+    env = [{"name": "NO_PROXY", "value": value} for value in ("127.0.0.1", "10.0.0.0/8")]
+    (app,) = pod({"containers": [{"name": "app", "image": "a", "env": env}]})["spec"]["containers"]
+    values = [one["value"] for one in app["env"] if one["name"] == "NO_PROXY"]
+    assert values == ["127.0.0.1", "10.0.0.0/8,127.0.0.1,localhost"]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_one"),
+    [
+        *((text, True) for text in "1 0.5 .5 5. 100m 128Mi 1e3 1E 2E-3 12k 3Ei +1 -1 5n 7u".split()),
+        *((text, False) for text in ("", "m", "1 Gi", "1.2.3", "1e", "1kB", "1mi", "1K", "e3", "٣")),
+    ],
+)
+def test_a_quantity_is_one_of_kubernetes_s(said: str, is_one: bool) -> None:
+    document = manifest("Pod", POD, annotations={"privacy.kannelle.com/cpu-request": said})
+    assert run("-", text=yaml.safe_dump(document)).exit_code == int(not is_one)
 
 
 def test_an_annotation_says_what_the_gateway_may_use() -> None:

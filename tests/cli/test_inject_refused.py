@@ -14,8 +14,8 @@ from gateway.cli.inject import MAX_MANIFEST_BYTES
 from tests.cli.test_inject import POD, manifest, run
 
 
-def annotated(value: str) -> dict[str, Any]:
-    return {"annotations": {"privacy.kannelle.com/inject": value}}
+def annotated(value: str, name: str = "inject") -> dict[str, Any]:
+    return {"annotations": {f"privacy.kannelle.com/{name}": value}}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ def annotated(value: str) -> dict[str, Any]:
         ({**POD, "serviceAccountName": "cook"}, {}, "video/cook isn't listed under namespaces in the chart's values"),
         (POD, {"namespace": "sales"}, "sales/default isn't listed"),
         (POD, {"namespace": None}, "names no namespace: --namespace says which"),
+        (POD, annotated("much", "cpu-request"), "the annotation privacy.kannelle.com/cpu-request says no quantity"),
+        (POD, annotated("", "memory-limit"), "the annotation privacy.kannelle.com/memory-limit says no quantity"),
         ({**POD, "hostNetwork": True}, {}, "a pod on the host's network has no privacy gateway of its own"),
         (
             {"containers": [{"name": "privacy-gateway", "image": "a"}]},

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import pytest
 
-from tests.cluster.api import said
 from tests.cluster.objects import GATEWAY, Object, container, env, injected, object_of, pod, variables
 from tests.cluster.release import VALUES, Release
 from tests.support.proxy_process import wait_until
@@ -46,6 +45,7 @@ KEPT: Final = {
         {"NO_PROXY": "10.0.0.0/8", "no_proxy": "a,127.0.0.1"},
         {"NO_PROXY": "10.0.0.0/8,127.0.0.1,localhost", "no_proxy": "a,127.0.0.1"},
     ),
+    "an empty proxy": ({"NO_PROXY": ""}, {"NO_PROXY": "127.0.0.1,localhost"}),
     "of its own": ({"MODE": "fast"}, {"MODE": "fast"}),
 }
 
@@ -153,9 +153,8 @@ def test_what_another_policy_adds_comes_after_the_gateway_and_has_the_environmen
     assert all(variables(one) == ENVIRONMENT for one in others(made))
 
 
-def test_a_quantity_that_is_none_is_named(release: Release) -> None:
-    text = said(
-        lambda: release.cluster.api.create(pod(annotations={"privacy.kannelle.com/cpu-request": "much"}), dry_run=True)
-    )
-    assert text is not None
-    assert "quantities must match the regular expression" in text
+def test_a_variable_that_is_there_twice_is_extended_once(release: Release) -> None:
+    twice = pod(container(env=env(NO_PROXY="127.0.0.1") + env(NO_PROXY="10.0.0.0/8")))
+    made = release.cluster.api.create(twice, dry_run=True)["spec"]["containers"][0]
+    values = [one["value"] for one in made["env"] if one["name"] == "NO_PROXY"]
+    assert values == ["127.0.0.1", "10.0.0.0/8,127.0.0.1,localhost"]

@@ -13,6 +13,7 @@ from tests.cluster.release import VALUES, Release
 
 pytestmark = pytest.mark.cluster
 
+LOCAL: Final = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 OWN_ENDPOINT: Final = {"privacy.kannelle.com/own-endpoint": "allowed"}
 CERTIFICATE: Final = "privacy-gateway-tls-default"
 AS_GATEWAY: Final = {"runAsUser": 14317}
@@ -30,6 +31,10 @@ UNLISTED: Final = (
 MAY_NOT_GO_WITHOUT: Final = (
     "{0} may not go without the privacy gateway: take the annotation privacy.kannelle.com/inject: disabled away, or "
     "list {0} under exempt in the chart's values"
+)
+QUANTITY: Final = (
+    "the annotation privacy.kannelle.com/{} says no quantity: give it one, such as 100m of a CPU or 256Mi of memory, or "
+    "take it away"
 )
 HOST_NETWORK: Final = (
     "a pod on the host's network has no privacy gateway of its own: set hostNetwork to false, or list video/default "
@@ -75,13 +80,19 @@ REFUSED: Final = {
     "exempt, not disabled": (pod(serviceAccountName="batch"), UNLISTED.format("video/batch")),
     "service account": (pod(serviceAccountName="studio"), UNLISTED.format("video/studio")),
     "namespace": (pod(namespace="sales"), UNLISTED.format("sales/default")),
+    "quantity": (pod(annotations={"privacy.kannelle.com/cpu-request": "much"}), QUANTITY.format("cpu-request")),
+    "quantity, empty": (pod(annotations={"privacy.kannelle.com/memory-limit": ""}), QUANTITY.format("memory-limit")),
     "host's network": (pod(hostNetwork=True), HOST_NETWORK),
     "UID of the pod": (pod(securityContext=AS_GATEWAY), USER_ID),
     "UID of a container": (pod(container(securityContext=AS_GATEWAY)), USER_ID),
     "UID of an init container": (pod(initContainers=[container("own", securityContext=AS_GATEWAY)]), USER_ID),
     "container of the gateway's name": (pod(container("privacy-gateway")), NAME_TAKEN),
     "init container of it": (pod(initContainers=[container("privacy-gateway")]), NAME_TAKEN),
-    "local address": (pod(app(PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS="10.0.0.1:4317")), ENVIRONMENT),
+    "local address": (pod(app(**{LOCAL: "10.0.0.1:4317"})), ENVIRONMENT),
+    "local address, once more": (
+        pod(container(env=env(**{LOCAL: "127.0.0.1:4317"}) + env(**{LOCAL: "10.0.0.1:4317"}))),
+        ENVIRONMENT,
+    ),
     "endpoint": (pod(app(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4317")), ENDPOINT),
     "endpoint of traces": (pod(app(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://collector:4317")), ENDPOINT),
     "endpoint of another protocol": (

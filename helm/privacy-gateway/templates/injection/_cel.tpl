@@ -29,7 +29,8 @@ dyn({{ . }})
 - {name: serviceAccount, expression: "object.spec.?serviceAccountName.orValue('default')"}
 {{- range $name, $setting := $table.settings }}
 - name: {{ $name }}
-  expression: variables.annotations[?{{ $setting.annotation | toRawJson }}].orValue({{ $setting.default | toRawJson }})
+  expression: >-
+    variables.annotations[?{{ $setting.annotation | toRawJson }}].optMap(q, isQuantity(q) ? q : {{ $setting.default | toRawJson }}).orValue({{ $setting.default | toRawJson }})
 {{- end }}
 - {name: inits, expression: "dyn(object.spec.?initContainers.orValue([]))"}
 - {name: podVolumes, expression: "dyn(object.spec.?volumes.orValue([]))"}

@@ -80,6 +80,8 @@ disabled: >-
 unlisted: >-
   {service} isn't listed under namespaces in the chart's values, so that its privacy gateway has no certificate: list the namespace and the
   service account there
+quantity: >-
+  the annotation {names} says no quantity: give it one, such as 100m of a CPU or 256Mi of memory, or take it away
 hostNetwork: >-
   a pod on the host's network has no privacy gateway of its own: set hostNetwork to false, or list {service} under exempt in the chart's values
   and give the pod the annotation {{ $inject }}: disabled
