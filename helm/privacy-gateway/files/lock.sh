@@ -21,11 +21,16 @@ nft_rules() {
   echo 'delete table inet privacy_lock'
   echo 'table inet privacy_lock {'
   echo '  counter refused {}'
+  # An ICMP message that meets a connect(2) on its way is heard only by its next attempt, a second later: a reset at once.
+  echo '  chain refuse {'
+  echo '    meta l4proto tcp counter name refused reject with tcp reset'
+  echo '    counter name refused reject with icmpx admin-prohibited'
+  echo '  }'
   echo '  chain output {'
   echo '    type filter hook output priority 0; policy accept;'
   echo '    oifname "lo" accept'
-  for address in $METADATA4; do echo "    ip daddr $address counter name refused reject with icmpx admin-prohibited"; done
-  for address in $METADATA6; do echo "    ip6 daddr $address counter name refused reject with icmpx admin-prohibited"; done
+  for address in $METADATA4; do echo "    ip daddr $address goto refuse"; done
+  for address in $METADATA6; do echo "    ip6 daddr $address goto refuse"; done
   echo '    ct state established,related accept'
   # Neighbour discovery is the kernel's: it has no UID.
   echo '    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept'
@@ -34,8 +39,7 @@ nft_rules() {
   for server in $DNS6; do echo "    ip6 daddr $server meta l4proto { tcp, udp } th dport 53 accept"; done
   for range in $V4; do echo "    ip daddr $range accept"; done
   for range in $V6; do echo "    ip6 daddr $range accept"; done
-  echo '    meta l4proto tcp counter name refused reject with tcp reset'
-  echo '    counter name refused reject with icmpx admin-prohibited'
+  echo '    goto refuse'
   echo '  }'
   echo '}'
 }
@@ -43,9 +47,12 @@ nft_rules() {
 # Takes the program, its word for ICMP's refusal, metadata addresses, DNS servers and ranges.
 iptables_rules() {
   run=$1 refusal=$2
+  "$run" -w -N privacy_refuse 2>/dev/null || "$run" -w -F privacy_refuse
+  "$run" -w -A privacy_refuse -p tcp -j REJECT --reject-with tcp-reset
+  "$run" -w -A privacy_refuse -j REJECT --reject-with "$refusal"
   "$run" -w -N privacy_lock 2>/dev/null || "$run" -w -F privacy_lock
   "$run" -w -A privacy_lock -o lo -j RETURN
-  for address in $3; do "$run" -w -A privacy_lock -d "$address" -j REJECT --reject-with "$refusal"; done
+  for address in $3; do "$run" -w -A privacy_lock -d "$address" -g privacy_refuse; done
   "$run" -w -A privacy_lock -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN
   if [ "$run" = ip6tables ]; then
     for type in 133 135 136 143; do "$run" -w -A privacy_lock -p icmpv6 --icmpv6-type "$type" -j RETURN; done
@@ -55,8 +62,7 @@ iptables_rules() {
     for protocol in tcp udp; do "$run" -w -A privacy_lock -d "$server" -p "$protocol" --dport 53 -j RETURN; done
   done
   for range in $5; do "$run" -w -A privacy_lock -d "$range" -j RETURN; done
-  "$run" -w -A privacy_lock -p tcp -j REJECT --reject-with tcp-reset
-  "$run" -w -A privacy_lock -j REJECT --reject-with "$refusal"
+  "$run" -w -A privacy_lock -g privacy_refuse
   "$run" -w -C OUTPUT -j privacy_lock 2>/dev/null || "$run" -w -A OUTPUT -j privacy_lock
 }
 
