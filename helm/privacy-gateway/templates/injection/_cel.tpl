@@ -78,12 +78,15 @@ name images of before. Takes the root, A and B.
 {{- $text | replace "{service}" "\" + variables.service + \"" }}
 {{- end }}
 
-{{/* Whether container C can't undo the lock: by setuid, by a capability of its own, or as root with those of the runtime. */}}
+{{/*
+Whether container C can't undo the lock: by a capability of its own, as root with those of the runtime, or by a program that is set-user-ID, for
+which no capability is needed.
+*/}}
 {{- define "privacy-gateway.harmless" -}}
 ({{ . }}.?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(-1)) >= 0
  && !{{ . }}.?securityContext.?privileged.orValue(false)
  && {{ . }}.?securityContext.?capabilities.?add.orValue([]).all(capability, capability in {{ include "privacy-gateway.harmlessCapabilities" . }})
+ && !{{ . }}.?securityContext.?allowPrivilegeEscalation.orValue(true)
  && ("ALL" in {{ . }}.?securityContext.?capabilities.?drop.orValue([])
-   || ({{ . }}.?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(-1)) > 0
-   && !{{ . }}.?securityContext.?allowPrivilegeEscalation.orValue(true))))
+   || {{ . }}.?securityContext.?runAsUser.orValue(object.spec.?securityContext.?runAsUser.orValue(-1)) > 0))
 {{- end }}

@@ -104,8 +104,8 @@ volume: >-
 mount: >-
   the container {names} mounts a volume of the privacy gateway's: only the gateway may
 lock: >-
-  the container {names} could undo the lock of the pod's network: say runAsUser of it, add no capability but {{ include "privacy-gateway.harmlessCapabilities" . | fromJsonArray | join ", " }},
-  and drop ALL, or run as another user than root with allowPrivilegeEscalation: false; privileged it may not be
+  the container {names} could undo the lock of the pod's network: say runAsUser and allowPrivilegeEscalation: false of it, drop ALL or run as
+  another user than root, and add no capability but {{ include "privacy-gateway.harmlessCapabilities" . | fromJsonArray | join ", " }}; privileged it may not be
 fsGroup: >-
   the privacy gateway can't write to a volume claim of a pod without fsGroup: set securityContext.fsGroup of the pod
 {{- end }}
