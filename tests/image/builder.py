@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +37,8 @@ class ImageConfig(msgspec.Struct, frozen=True, rename="pascal"):
     env: list[str]
     entrypoint: list[str]
     cmd: list[str]
-    working_dir: str
     labels: dict[str, str]
+    working_dir: str = "/"
     exposed_ports: dict[str, Any] = {}
     volumes: dict[str, Any] = {}
 
@@ -102,14 +102,7 @@ def context_files(folder: Path) -> set[str]:
 def _build_bases(buildah: Buildah, folder: Path) -> None:
     root, dockerfile = folder / "base", folder / "Dockerfile"
     dockerfile.write_text(COPY_ALL)
-    command = (
-        "mmdebstrap",
-        "--quiet",
-        "--variant=extract",
-        f"--include={','.join(BASE_PACKAGES)}",
-        "--format=directory",
-    )
-    subprocess.run((*command, _debian_suite(), str(root)), check=True)
+    unpack_debian(root, BASE_PACKAGES)
     buildah.build("build-base", dockerfile, root)
     for shell in SHELLS:
         (root / shell).unlink()
@@ -117,7 +110,14 @@ def _build_bases(buildah: Buildah, folder: Path) -> None:
     shutil.rmtree(root)
 
 
-def _debian_suite() -> str:
+def unpack_debian(root: Path, packages: Sequence[str]) -> None:
+    """Make a file system of Debian's packages and what they need, none of them configured."""
+    quietly = ("--quiet", "--variant=extract", "--format=directory")
+    command = ("mmdebstrap", *quietly, f"--include={','.join(packages)}", debian_suite(), str(root))
+    subprocess.run(command, check=True)
+
+
+def debian_suite() -> str:
     """The release that this machine is of: apt has its keys here."""
     return platform.freedesktop_os_release()["VERSION_CODENAME"]
 

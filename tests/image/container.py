@@ -6,18 +6,14 @@ only mount that can be written to. The network is the machine's, so that its por
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import time
-import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.image.builder import Image
-from tests.support.gateway_process import WatchedProcess
+from tests.image.runc import VERSION, RuncContainer, RuntimeConfig, bind, mount, process
 from tests.support.proxy_process import fetch_page, wait_until
 
 CONFIGURATION: Final = "/etc/privacy-gateway"
@@ -25,84 +21,42 @@ ADDRESSES: Final = {
     f"PRIVACY_GATEWAY__LISTENERS__{name}__ADDRESS": "127.0.0.1:0" for name in ("LOCAL", "LOCAL_HTTP", "HTTP")
 }
 NAMESPACES: Final = ("pid", "ipc", "uts", "mount")
-RUNC: Final = ("runc", "--root", "/run/privacy-gateway-tests")
 
 
-def _mount(target: str, kind: str, *options: str, source: str = "") -> dict[str, Any]:
-    return {"destination": target, "type": kind, "source": source or kind, "options": ["nosuid", *options]}
-
-
-class Container(WatchedProcess):
+class Container(RuncContainer):
     """A container. In `folder`, `work` is its working folder, and `config` is mounted read-only if it is there."""
 
     def __init__(self, image: Image, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
-        self._name = uuid.uuid4().hex
-        bundle = folder / self._name
-        bundle.mkdir()
-        (bundle / "config.json").write_text(json.dumps(_runtime_config(image, folder, arguments, environ or {})))
-        super().__init__((*RUNC, "run", "--bundle", str(bundle), self._name), folder, os.environ)
-
-    @property
-    def pid(self) -> int:
-        """The gateway's own process."""
-        return int(self._state()["pid"])
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the gateway's process is there."""
-        return self._state().get("status") == "running"
-
-    def _state(self) -> dict[str, Any]:
-        """What runc says of it; nothing before it is made."""
-        told = subprocess.run((*RUNC, "state", self._name), capture_output=True, text=True, check=False)
-        state: dict[str, Any] = json.loads(told.stdout or "{}")
-        return state
+        super().__init__(_runtime_config(image, folder, arguments, environ or {}), folder)
 
     def wait_until_ready(self) -> float:
         """Return the seconds from its process's beginning until it said that it takes calls."""
         self.listener_address("http")
         wait_until(lambda: fetch_page(self, "/readyz")[0] == HTTPStatus.OK, every=0.005)
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - self._started_at
-
-    @property
-    def _started_at(self) -> float:
-        """When its process began, by the clock that counts from the machine's start: proc(5), stat."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return self.age
 
     def wait_for_exit(self) -> tuple[int, str]:
         """Return how it ended, and all that it wrote."""
         return self.wait(), self.output.decode()
 
-    def kill(self) -> None:
-        """End it at once, and leave nothing of it."""
-        subprocess.run((*RUNC, "delete", "--force", self._name), capture_output=True, check=False)
-        super().kill()
-
 
 def _runtime_config(
     image: Image, folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]
-) -> Mapping[str, Any]:
-    """The runtime specification's `config.json`."""
+) -> RuntimeConfig:
     said, (user, _, group) = image.config, image.config.user.partition(":")
     work = folder / "work"
     if not work.exists():
         work.mkdir()
         os.chown(work, int(user), int(group))
-    mounts = [_mount("/proc", "proc"), _mount("/dev", "tmpfs", "ro", "mode=755")]
-    mounts += [_mount(said.working_dir, "bind", "rbind", "rw", source=str(work))]
+    mounts = [mount("/proc", "proc"), mount("/dev", "tmpfs", "ro", "mode=755")]
+    mounts += [bind(work, said.working_dir, read_only=False)]
     if (folder / "config").exists():
-        mounts += [_mount(CONFIGURATION, "bind", "rbind", "ro", source=str(folder / "config"))]
+        mounts += [bind(folder / "config", CONFIGURATION, read_only=True)]
+    variables = [*said.env, *(f"{name}={value}" for name, value in (ADDRESSES | dict(environ)).items())]
+    command = [*said.entrypoint, *(arguments or said.cmd)]
     return {
-        "ociVersion": "1.0.2",
-        "process": {
-            "user": {"uid": int(user), "gid": int(group)},
-            "args": [*said.entrypoint, *(arguments or said.cmd)],
-            "env": [*said.env, *(f"{name}={value}" for name, value in (ADDRESSES | dict(environ)).items())],
-            "cwd": said.working_dir,
-            "capabilities": {},
-            "noNewPrivileges": True,
-        },
+        "ociVersion": VERSION,
+        "process": process(int(user), int(group), command, variables, said.working_dir),
         "root": {"path": str(image.root), "readonly": True},
         "mounts": mounts,
         "linux": {"namespaces": [{"type": kind} for kind in NAMESPACES]},

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from typing import Final
 
-PACKAGES: Final = ("buildah", "mmdebstrap", "runc")
-"""Each is named after its program."""
+PACKAGES: Final = {"buildah": "buildah", "ip": "iproute2", "mmdebstrap": "mmdebstrap", "runc": "runc"}
+"""By their programs."""
 
 
 def install() -> None:
     """Install what is missing, or end with what it is."""
-    missing = [package for package in PACKAGES if shutil.which(package) is None]
+    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
     if os.geteuid():
         sys.exit("Needs root: containers are built and run without an engine")
     if missing and shutil.which("apt-get") is None:
