@@ -55,6 +55,7 @@ class HubStream:
         self._open: dict[int, asyncio.Future[None]] = {}
         self._next = 1
         self._work = asyncio.Event()
+        self._let_in = asyncio.Event()
         self._draining = False
         self._task = asyncio.create_task(self._run())
 
@@ -111,7 +112,12 @@ class HubStream:
             await self._channel.close()
 
     async def _write(self, call: Call) -> None:
-        """Whatever gRPC says of a stream that has ended is no more than that: the reader ends too."""
+        """Write nothing before the hub lets the agent in, or a refusal could be lost.
+
+        gRPC forgets the status of a call that ends while a message is being written. Whatever it says of a stream that
+        has ended is no more than that: the reader ends too.
+        """
+        await self._let_in.wait()
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
             while True:
                 await self._work.wait()
@@ -139,6 +145,7 @@ class HubStream:
                 await call.initial_metadata()
                 if not call.done():
                     self._status.reached()
+                    self._let_in.set()
                 async for raw in call:
                     self._acknowledge(delivery_pb2.AcceptResponse.FromString(raw).acknowledgements)
             except grpc.aio.AioRpcError as error:
