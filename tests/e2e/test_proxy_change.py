@@ -220,7 +220,11 @@ RIGHT: Final = item(right="r", op="r")
 def test_the_policy_changes_under_load_and_each_call_is_under_one_plan(tmp_path: Path) -> None:
     with serve_methods(One=_both_fields, Both=_conversation) as port:
         left, right = (policy(route("up", port), allow=["OPERATIONAL", kind]) for kind in ("NAME", "PHONE"))
-        with gateway(tmp_path, left) as process, outbound_channel(process, "up") as channel:
+        with (
+            # The stream outlasts every change, however slow the machine is.
+            gateway(tmp_path, left, RELOAD__GRACE="1h") as process,
+            outbound_channel(process, "up") as channel,
+        ):
             talk = Talk(channel)
             assert talk.say(FULL) == LEFT
             with calling_repeatedly(lambda: call_through(channel, "One", FULL), 2) as outcomes:
