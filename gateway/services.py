@@ -144,7 +144,7 @@ def _hub(parts: Assembly, listener: Listener, settings: HubListener) -> Service:
         Callers(),
         Rollout(parts.current.flows),
         parts.redecider,
-        AgentEntryBuilder(parts.keys, parts.current.flows).entry_of,
+        AgentEntryBuilder(parts.keys).entry_of,
         parts.delivery_setup.delivery,
         parts.telemetry,
         AgentLog(parts.telemetry),

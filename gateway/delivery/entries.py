@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -62,13 +62,14 @@ class EntryBuilder:
 class AgentEntryBuilder:
     """Makes the entries of what agents handed over and a hub has decided on again."""
 
-    def __init__(self, keys: Keys, flows: Callable[[], Flows]) -> None:
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._flows = flows
 
-    def entry_of(self, agent: str, release: Release, key: bytes, fingerprint: bytes, received_ns: int) -> OutboxEntry:
-        """Return the entry of a release of this hub's, by the key and the fingerprint that the agent gave its own."""
-        values = self._flows().engine(release.type, release.destination).subjects(release.payload)
+    def entry_of(  # noqa: PLR0913, PLR0917 - an entry, and what made it
+        self, flows: Flows, agent: str, release: Release, key: bytes, fingerprint: bytes, received_ns: int
+    ) -> OutboxEntry:
+        """Return the entry of a release that these flows made, by the key and the fingerprint that the agent gave."""
+        values = flows.engine(release.type, release.destination).subjects(release.payload)
         return OutboxEntry(
             release,
             self._keys.key_of_agent(agent, key),

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from gateway.config import Outbox
 from gateway.delivery.attempt import AttemptDeps, Clock
@@ -48,6 +48,11 @@ class ScriptedRedecider:
         self.asked = 0
         self.plans: dict[str, str] = {}
         """What decisions go by, by destination."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while something is decided."""
+
+    def deciding_by(self, flows: object) -> Self:
+        return self
 
     def terms(self, destination: str) -> object:
         return self.plans.get(destination)
@@ -56,6 +61,7 @@ class ScriptedRedecider:
         self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
     ) -> Verdict:
         self.asked += 1
+        self.meanwhile()
         verdict = self.verdicts.get(payload.decode())
         if isinstance(verdict, Exception):
             raise verdict

@@ -20,7 +20,8 @@ from kannelle.privacy.v1 import receipt_pb2
 
 from gateway.app import SWITCH_INTERVAL_SECONDS
 from gateway.errors import CallReason, DeliveryReason, FieldReason, ItemReason, Reason, Refused, Rejected, Retryable
-from gateway.model import OutboxEntry, Release
+from gateway.model import OutboxEntry
+from gateway.pipeline.flows import Flows
 from gateway.protobuf.wire import field
 from gateway.receivers.hub.group_store import MAX_ENTRY_BYTES
 from gateway.receivers.hub.receiver import MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name
@@ -201,6 +202,36 @@ async def test_what_was_taken_out_while_the_hub_ran_is_gone_for_good(tmp_path: P
         assert [said(one) for one in await answers(call, 1)] == [STORED]
 
 
+async def test_what_comes_into_force_during_a_decision_does_not_make_it_final(tmp_path: Path) -> None:
+    """What an older policy doesn't let pass may well pass by the one that has come: it is decided on once more."""
+    async with running_hub(tmp_path, gate := FakeDelivery()) as one, stream(one.port) as call:
+        one.redecider.withhold("a", ItemReason.EVENT_NOT_PLANNED)
+        one.redecider.meanwhile = lambda: one.put_in_force(NEWER["plan"].hex())
+        given = group(1, entry("a", received_ns=time.time_ns()), **NEWER)
+        await call.write(request(given))
+        assert [said(one) for one in await answers(call, 1)] == [NOT_YET]
+        one.redecider.verdicts.clear()
+        await call.write(request(given))
+        assert [said(one) for one in await answers(call, 1)] == [STORED]
+        assert [release.payload for release in gate.releases] == [b"a"]
+
+
+async def test_an_entry_is_made_by_the_flows_that_it_was_decided_by(tmp_path: Path) -> None:
+    """Others that have come meanwhile may know neither its destination nor its type."""
+    made_by: list[object] = []
+
+    def repack(flows: Flows, agent: str, *given: Any) -> OutboxEntry:
+        made_by.append(flows)
+        return unchanged_entry(flows, agent, *given)
+
+    async with running_hub(tmp_path, FakeDelivery(), repack=repack) as one, stream(one.port) as call:
+        before = one.flows
+        one.redecider.meanwhile = lambda: one.put_in_force("another plan")
+        await call.write(request(group(1, entry("a"), entry("b"))))
+        await answers(call, 1)
+        assert (made_by, one.flows is before) == ([before, before], False)
+
+
 async def test_an_agent_with_another_policy_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running_hub(tmp_path, FakeDelivery()) as one, stream(one.port) as call:
         one.redecider.withhold("a secret")
@@ -376,9 +407,9 @@ async def test_without_agents_nobody_may_call(tmp_path: Path) -> None:
 async def test_a_parcel_is_its_agents(tmp_path: Path) -> None:
     agents: list[str] = []
 
-    def repack(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
+    def repack(flows: Flows, agent: str, *given: Any) -> OutboxEntry:
         agents.append(agent)
-        return unchanged_entry(agent, release, key, mark, received_ns)
+        return unchanged_entry(flows, agent, *given)
 
     async with (
         running_hub(tmp_path, FakeDelivery(), repack=repack, agents=["spiffe://kannelle.example/*"]) as one,

@@ -18,8 +18,9 @@ from gateway.delivery import Delivery
 from gateway.delivery.redecider import Redecider
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
 from gateway.model import MAX_ITEM_BYTES, OutboxEntry, Release, Withheld
+from gateway.pipeline.flows import Flows
 from gateway.receivers.fields import MAX_TURN_SECONDS, Repeated
-from gateway.receivers.hub.rollout import Rollout
+from gateway.receivers.hub.rollout import ObservedPolicy, Rollout
 from gateway.receivers.receipts import reason_number
 from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS, MAX_RETRY_SECONDS
 from gateway.telemetry import Counts
@@ -38,8 +39,10 @@ MAX_GROUP_ENTRIES: Final = 65_536
 _ID_FIELD: Final = delivery_pb2.EntryGroup.ID_FIELD_NUMBER
 _ENTRIES_FIELD: Final = delivery_pb2.EntryGroup.ENTRIES_FIELD_NUMBER
 
-EntryAgain = Callable[[str, Release, bytes, bytes, int], OutboxEntry]
-"""The entry of an agent's release: agent, release, the agent's key and fingerprint, time of receipt."""
+EntryAgain = Callable[[Flows, str, Release, bytes, bytes, int], OutboxEntry]
+"""The entry of an agent's release: the flows that it was decided by, agent, release, the agent's key and fingerprint,
+time of receipt.
+"""
 
 
 class GroupStore(msgspec.Struct, frozen=True):
@@ -71,13 +74,13 @@ class GroupStore(msgspec.Struct, frozen=True):
         return delivery_pb2.Acknowledgement(id=group_id)
 
     async def _store(self, group: Repeated) -> None:
-        """Store what may leave of a group, whole, then count what may not."""
-        self.rollout.observe()
+        """Store what may leave of a group, whole, then count what may not: all by one policy."""
+        policy = self.rollout.observe()
         entries: list[OutboxEntry] = []
         purged: Counter[tuple[str, Reason]] = Counter()
         since = time.monotonic()
         async for raw in group.messages():
-            outcome = await self._entry_or_reason(_parsed(raw))
+            outcome = await self._entry_or_reason(_parsed(raw), policy)
             if isinstance(outcome, OutboxEntry):
                 entries.append(outcome)
             else:
@@ -90,7 +93,9 @@ class GroupStore(msgspec.Struct, frozen=True):
         for (destination, reason), count in purged.items():
             self.counts.record_purge(destination, reason, count)
 
-    async def _entry_or_reason(self, one: delivery_pb2.Entry) -> OutboxEntry | tuple[str, Reason]:
+    async def _entry_or_reason(
+        self, one: delivery_pb2.Entry, policy: ObservedPolicy
+    ) -> OutboxEntry | tuple[str, Reason]:
         """Return what this hub's own policy leaves of an entry, whatever plan made it.
 
         Or the destination, empty if it is none here, and the reason.
@@ -107,16 +112,16 @@ class GroupStore(msgspec.Struct, frozen=True):
             raise Refused(ItemReason.MALFORMED)
         now_ns = time.time_ns()
         received_ns = min(one.received_at_ns, now_ns)
-        verdict = await self._verdict(one, received_ns)
+        verdict = await self._verdict(one, received_ns, policy.flows)
         if isinstance(verdict, Release):
-            return self.entry_again(self.agent, verdict, one.key, one.fingerprint, received_ns)
-        self.rollout.check(self.agent, verdict, one.plan.hex(), now_ns - received_ns)
+            return self.entry_again(policy.flows, self.agent, verdict, one.key, one.fingerprint, received_ns)
+        self.rollout.check(self.agent, verdict, one.plan.hex(), now_ns - received_ns, policy.plans)
         return (one.destination if verdict is not DeliveryReason.CUT_OFF else "", verdict)
 
-    async def _verdict(self, one: delivery_pb2.Entry, received_ns: int) -> Release | Reason:
+    async def _verdict(self, one: delivery_pb2.Entry, received_ns: int, flows: Flows) -> Release | Reason:
         """Return the release, or why there is none: one item that may not leave takes no other with it."""
         try:
-            verdict = await self.redecider.decide(
+            verdict = await self.redecider.deciding_by(flows).decide(
                 one.destination, one.type, one.payload, received_ns, personal=one.personal
             )
         except Refused as error:

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from gateway.errors import CallReason, ItemReason, Reason, Retryable
 from gateway.pipeline.flows import Flows
 
@@ -38,6 +40,16 @@ Any other another policy, or another version of a contract, may not make.
 """
 
 
+class ObservedPolicy(msgspec.Struct, frozen=True):
+    """The flows in force at one moment, and the digests of all plans that the hub had decided by until then.
+
+    What is decided by these flows is judged by these plans, whatever comes into force meanwhile.
+    """
+
+    flows: Flows
+    plans: frozenset[str]
+
+
 class Rollout:
     """Knows the plans that a hub has decided by since it started.
 
@@ -48,22 +60,24 @@ class Rollout:
     def __init__(self, flows: Callable[[], Flows]) -> None:
         """`flows` are those in force."""
         self._flows = flows
-        self._observed: Flows | None = None
-        self._plans: set[str] = set()
+        self._observed: ObservedPolicy | None = None
         self._warned: set[str] = set()
 
-    def observe(self) -> None:
-        """Notice the plans in force."""
-        flows = self._flows()
-        if flows is not self._observed:
-            self._observed = flows
-            self._plans |= flows.digests
+    def observe(self) -> ObservedPolicy:
+        """Return what is in force, and notice its plans."""
+        flows, observed = self._flows(), self._observed
+        if observed is None or flows is not observed.flows:
+            before = frozenset() if observed is None else observed.plans
+            self._observed = observed = ObservedPolicy(flows, flows.digests | before)
             self._warned.clear()
+        return observed
 
-    def check(self, agent: str, reason: Reason, plan: str, age_ns: int) -> None:
-        """Raise Retryable UNKNOWN_PLAN where a reason against an item, by its age and its plan, may not be final."""
-        self.observe()
-        if reason in FINAL_REASONS or plan in self._plans or age_ns > MAX_ROLLOUT_NANOS:
+    def check(self, agent: str, reason: Reason, plan: str, age_ns: int, plans: frozenset[str]) -> None:
+        """Raise Retryable UNKNOWN_PLAN where a reason against an item, by its age and its plan, may not be final.
+
+        `plans` are those observed when the reason was found.
+        """
+        if reason in FINAL_REASONS or plan in plans or age_ns > MAX_ROLLOUT_NANOS:
             return
         if agent not in self._warned:
             self._warned.add(agent)

@@ -20,6 +20,7 @@ from gateway.delivery.hub.stream import METHOD
 from gateway.errors import Retryable
 from gateway.listeners import Listener
 from gateway.model import OutboxEntry, Release
+from gateway.pipeline.flows import Flows
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.hub import receiver
@@ -51,7 +52,9 @@ def entry(text: str, *, received_ns: int = NOW_NS, payload: bytes | None = None)
     )
 
 
-def unchanged_entry(agent: str, release: Release, key: bytes, mark: bytes, received_ns: int) -> OutboxEntry:
+def unchanged_entry(  # noqa: PLR0917 - an entry, and what made it
+    flows: Flows, agent: str, release: Release, key: bytes, mark: bytes, received_ns: int
+) -> OutboxEntry:
     """The entry that an agent handed over."""
     return OutboxEntry(release, key, mark, received_ns)
 
@@ -65,7 +68,7 @@ class TestedHub:
         self.put_in_force(PLAN)
         self.counts = Counts()
         # `Again` decides as `again.Again` does, and the plans are where `Flows` has them.
-        roll_out = Rollout(lambda: self._flows)  # type: ignore[arg-type,return-value]
+        roll_out = Rollout(lambda: self.flows)  # type: ignore[arg-type,return-value]
         again: Any = self.redecider
         register = AgentLog(self.counts)
         self._hub = receiver.HubReceiver(
@@ -75,8 +78,7 @@ class TestedHub:
 
     def put_in_force(self, plan: str) -> None:
         """Decide by a plan with this digest from now on."""
-        plans = {("a.Type", "crm"): SimpleNamespace(digest=plan)}
-        self._flows = SimpleNamespace(compiler=SimpleNamespace(plans=lambda: plans))
+        self.flows = SimpleNamespace(digests=frozenset({plan}))
 
     async def start(self) -> None:
         given = config.Delivery(address=f"127.0.0.1:{self.port}")

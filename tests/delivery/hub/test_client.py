@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -25,7 +25,8 @@ from gateway.delivery.hub.status import UNTRIED
 from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
-from gateway.model import OutboxEntry, Release
+from gateway.model import OutboxEntry
+from gateway.pipeline.flows import Flows
 from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS
 from gateway.tls import Material
 from tests.delivery.cases import NOW_NS
@@ -315,6 +316,18 @@ async def test_a_hub_that_does_not_let_one_in_is_away_and_both_sides_say_so(
     assert ("listeners.delivery.agents doesn't name" in caplog.text) == refused
 
 
+@pytest.mark.parametrize("size", [1, 8 * 1024 * 1024], ids=["small", "large"])
+async def test_what_an_agent_has_to_say_does_not_drown_its_refusal(size: int, tmp_path: Path) -> None:
+    """gRPC forgets the status of a call that ends while something of it is being written: nothing is, until then."""
+    held = certificate_for(dns("video.example"))
+    async with running_hub(tmp_path, FakeDelivery()) as one:
+        for number in range(20):
+            async with hub_client(one.port, lambda: (0, held)) as agent:
+                await refusal(agent, entry(str(number), payload=bytes(size)))
+                assert agent.status.check.cause == CallReason.CALLER_NOT_ALLOWED
+        assert one.counts.agents_refused == {(CallReason.CALLER_NOT_ALLOWED,): 20}
+
+
 async def test_an_agent_that_is_let_in_knows_before_it_has_anything_to_hand_over(tmp_path: Path) -> None:
     async with running_hub(tmp_path, FakeDelivery()) as one, hub_client(one.port) as agent:
         assert agent.status.check.cause == UNTRIED
@@ -331,9 +344,9 @@ async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_wor
     current = [(0, AGENT_CERTIFICATE)]
     agents: list[str] = []
 
-    def repack(agent: str, release: Release, key: bytes, fingerprint: bytes, received_ns: int) -> OutboxEntry:
+    def repack(flows: Flows, agent: str, *given: Any) -> OutboxEntry:
         agents.append(agent)
-        return unchanged_entry(agent, release, key, fingerprint, received_ns)
+        return unchanged_entry(flows, agent, *given)
 
     gate, other = FakeDelivery(shut=True), "spiffe://kannelle.example/apps/crm"
     async with (
