@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable
-from types import FrameType
+from cProfile import Profile
+from functools import cache
 
 import pytest
 
@@ -49,20 +49,22 @@ WORK: dict[str, Callable[[Contract], object]] = {
 
 def calls(work: Callable[[Contract], object], held: Contract) -> int:
     """How many calls of functions, Python's and C's, some work takes."""
-    count = 0
-
-    def tell(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
+    profile = Profile()
     gc.disable()
-    sys.setprofile(tell)
+    profile.enable()
     try:
         work(held)
     finally:
-        sys.setprofile(None)
+        profile.disable()
         gc.enable()
-    return count
+    return sum(entry.callcount for entry in profile.getstats())
+
+
+@cache
+def calls_for_one_type(work: str) -> int:
+    held = contract(oversized_contracts.proto_text(oversized_contracts.many, 1))
+    WORK[work](held)  # patterns are remembered
+    return calls(WORK[work], held)
 
 
 @pytest.mark.parametrize("shape", oversized_contracts.SHAPES)
@@ -72,14 +74,14 @@ def test_twice_the_size_takes_about_twice_the_steps(shape: str, work: str) -> No
         contract(oversized_contracts.proto_text(oversized_contracts.SHAPES[shape], size)) for size in (300, 600)
     )
     WORK[work](large)  # patterns are remembered
-    nothing = calls(WORK[work], contract(oversized_contracts.proto_text(oversized_contracts.many, 1)))
+    nothing = calls_for_one_type(work)
     assert calls(WORK[work], large) - nothing < 2.5 * max(calls(WORK[work], small) - nothing, 1000)
 
 
 @pytest.mark.parametrize("shape", ["chain", "chain_to_a_user", "rings", "doubling"])
 @pytest.mark.parametrize("work", WORK)
 def test_types_that_follow_one_another_take_no_stack(shape: str, work: str) -> None:
-    WORK[work](contract(oversized_contracts.proto_text(oversized_contracts.SHAPES[shape], 3000)))
+    WORK[work](contract(oversized_contracts.proto_text(oversized_contracts.SHAPES[shape], 1200)))
 
 
 def test_a_subject_that_can_be_reached_in_many_ways_is_ambiguous_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,7 @@ OF_METHOD: Final = "kannelle.privacy.v1.AnalyticsService/TrackEvent"
 Told = set[tuple[str, str, str]]
 
 
+@cache
 def compiled(*changes: tuple[str, str]) -> Compiler:
     text = KANNELLE_POLICY
     for old, new in changes:
