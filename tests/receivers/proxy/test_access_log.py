@@ -10,15 +10,28 @@ from functools import cache
 from typing import Final
 
 import pytest
-from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, AccessEntry
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
+from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
 from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Rejected, Retryable
-from gateway.model import NO_SUBJECT, OutboxEntry, Subject
+from gateway.model import NO_SUBJECT, Facts, OutboxEntry, Release, Subject
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, TrafficDirection
-from gateway.receivers.proxy.access_log import FLOW, MAX_BATCH_ENTRIES, MAX_WAITING_ENTRIES, AccessLog, AccessRecord
-from gateway.telemetry import ResourceUsage, Telemetry
+from gateway.receivers.proxy.access_log import (
+    FLOW,
+    MAX_BATCH_ENTRIES,
+    MAX_SLICE_ENTRIES,
+    MAX_WAITING_ENTRIES,
+    AccessLog,
+    AccessRecord,
+    serialise,
+)
+from gateway.telemetry import Counts, ResourceUsage, Telemetry
 from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.contracts import contract, policy
 from tests.support.fake_delivery import PACKER, decider
@@ -182,6 +195,94 @@ async def test_a_call_in_shadow_lists_paths_and_reasons() -> None:
         ("user.name", "CATEGORY_NOT_ALLOWED", 3),
         ("items[*].mail", "LOOKS_LIKE_EMAIL", 1),
     ]
+
+
+SUBJECTS: Final = (NO_SUBJECT, Subject("usr_1", "ana@kannelle.example"), Subject("Ana Bo", "ana@gmail.com"))
+
+RECORDS: Final = st.builds(
+    AccessRecord,
+    st.sampled_from(TrafficDirection),
+    st.sampled_from(("", "t.Talk/One", "no method")),
+    st.sampled_from(("", "web", "spiffe://kannelle.example/web", "Ana Bo")),
+    st.integers(0, 16),
+    st.sampled_from((0, NOW * 10**9, NOW * 10**9 + 999_999_999)),
+    st.sampled_from((0, 1, 10**9, 3601 * 10**9 + 5)),
+    st.integers(0, 2**60),
+    st.integers(0, 2**60),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(SUBJECTS),
+    st.sampled_from(Mode),
+    st.sampled_from(((), (("user.name", FieldReason.CATEGORY_NOT_ALLOWED, 3), ("", ItemReason.TOO_LARGE, 1)))),
+)
+
+
+def spelt_out(record: AccessRecord) -> AccessEntry:
+    """The entry of a record, all its messages made first."""
+    seconds, nanos = divmod(record.received_ns, 10**9)
+    took, rest = divmod(record.took_ns, 10**9)
+    return AccessEntry(
+        time=Timestamp(seconds=seconds, nanos=nanos),
+        listener=LISTENER_OUTBOUND if record.listener is TrafficDirection.OUTBOUND else LISTENER_INBOUND,
+        method=record.method,
+        peer=record.peer,
+        code=record.code,
+        duration=Duration(seconds=took, nanos=rest),
+        bytes_in=record.bytes_in,
+        bytes_out=record.bytes_out,
+        fields_stripped=record.fields_stripped,
+        user_id=record.subject.user_id,
+        work_email=record.subject.work_email,
+        shadow=[ShadowField(path=path, reason=reason, count=count) for path, reason, count in record.shadow],
+    )
+
+
+@drawn(RECORDS)
+def test_an_entry_is_written_as_if_it_were_spelt_out(record: AccessRecord) -> None:
+    assert serialise(record) == spelt_out(record).SerializeToString()
+
+
+@settings(max_examples=20, deadline=None)
+@drawn(st.lists(RECORDS, min_size=1, max_size=2 * MAX_SLICE_ENTRIES))
+def test_a_batch_is_decided_on_as_each_of_its_entries_alone(records: list[AccessRecord]) -> None:
+    flow, sink = flows().of(FLOW), Sink()
+    alone = [
+        verdict.payload
+        for record in records
+        for verdict in flow.decide(serialise(record), Facts(record.received_ns))
+        if isinstance(verdict, Release)
+    ]
+
+    async def log_all() -> None:
+        held = AccessLog(flows, decider(), sink.deliver, PACKER, Counts())
+        for record in records:
+            held.add(record)
+        held.start()
+        await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
+
+    asyncio.run(log_all())
+    delivered = [entry for batch in sink.batches for entry in batch]
+    assert [entry.release.payload for entry in delivered] == alone
+    assert [entry.received_ns for entry in delivered] == [record.received_ns for record in records]
+
+
+async def test_calls_have_their_turn_while_a_batch_is_decided_on() -> None:
+    sink, turns, delivered = Sink(), 0, asyncio.Event()
+
+    async def deliver(entries: list[OutboxEntry]) -> None:
+        await sink.deliver(entries)
+        delivered.set()
+
+    async def call() -> None:
+        nonlocal turns
+        while not delivered.is_set():
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with logging_to(deliver) as (held, _):
+        for _ in range(MAX_BATCH_ENTRIES):
+            held.add(access())
+        await asyncio.wait_for(call(), TIMEOUT_SECONDS)
+    assert turns >= MAX_BATCH_ENTRIES // MAX_SLICE_ENTRIES - 1
 
 
 def test_a_repr_holds_no_value() -> None:
