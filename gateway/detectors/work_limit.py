@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -21,6 +19,8 @@ class WorkLimitExceeded(BaseException):
 class _WorkAllowance:
     """What is left of a limit, in characters."""
 
+    __slots__ = ("remaining_chars",)
+
     def __init__(self, max_chars: int) -> None:
         self.remaining_chars = max_chars
 
@@ -28,14 +28,22 @@ class _WorkAllowance:
 _ALLOWANCE: Final[ContextVar[_WorkAllowance | None]] = ContextVar("_ALLOWANCE", default=None)
 
 
-@contextmanager
-def work_limit(max_chars: int | None) -> Iterator[None]:
-    """Raise WorkLimitExceeded in the work within once it has looked at more characters; never without a limit."""
-    token = _ALLOWANCE.set(None if max_chars is None else _WorkAllowance(max_chars))
-    try:
-        yield
-    finally:
-        _ALLOWANCE.reset(token)
+class WorkLimit:
+    """Raises WorkLimitExceeded in the work within once it has looked at more characters; never without a limit.
+
+    Each decision has one: a class, for a generator would cost more than all else around a short decision.
+    """
+
+    __slots__ = ("_max_chars", "_token")
+
+    def __init__(self, max_chars: int | None) -> None:
+        self._max_chars = max_chars
+
+    def __enter__(self) -> None:
+        self._token = _ALLOWANCE.set(None if self._max_chars is None else _WorkAllowance(self._max_chars))
+
+    def __exit__(self, *_: object) -> None:
+        _ALLOWANCE.reset(self._token)
 
 
 def spend_work(chars: int) -> None:

@@ -25,7 +25,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Generic, ParamSpec, TypeVar
 
-from gateway.detectors.work_limit import WorkLimitExceeded, work_limit
+from gateway.detectors.work_limit import WorkLimit, WorkLimitExceeded
 from gateway.pipeline.caller import CALLER
 from gateway.telemetry import ResourceUsage
 
@@ -87,7 +87,7 @@ class Offload:
         """
         try:
             if size < COSTLY_BYTES:
-                with work_limit(INLINE_EFFORT):
+                with WorkLimit(INLINE_EFFORT):
                     return work(*args, **kwargs)
             thread = self._bulky if size >= BULKY_BYTES else self._costly
             return await thread.run(partial(work, *args, **kwargs))
@@ -122,7 +122,7 @@ class _Work(Generic[T]):
         """Return what the work returns. Raises WorkLimitExceeded if it takes more effort than it may."""
         begun = time.thread_time()
         try:
-            with work_limit(self._max_effort):
+            with WorkLimit(self._max_effort):
                 return self._work()
         finally:
             self.cpu_seconds = time.thread_time() - begun
