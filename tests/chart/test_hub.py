@@ -34,6 +34,11 @@ def test_it_may_do_nothing_but_run() -> None:
         assert context["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_a_mesh_is_told_that_what_agents_say_is_tls() -> None:
+    (port,) = find(render({}), "Service", "privacy-gateway-hub")["spec"]["ports"]
+    assert (port["port"], port["appProtocol"]) == (14007, "tls")
+
+
 def test_no_disruption_budget_keeps_a_node_from_being_drained() -> None:
     assert "PodDisruptionBudget" not in {one["kind"] for one in render({})}
 
