@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
 
 from gateway import rfc3339
-from gateway.cli.chart_values import Secret, expected_secrets, read_values
+from gateway.cli.chart_values import NAMESPACE_PATTERN, Secret, expected_secrets, read_values
 from gateway.cli.issuing import Issuing, Period, Signer, issue_secret, read_trusted
 from gateway.cli.manifests import dump
 from gateway.cli.options import FILE, FOLDER, example, output
@@ -22,8 +21,6 @@ from gateway.errors import BadSetup
 from gateway.folder import replace_file
 from gateway.json_types import JsonObject
 from gateway.tls.authority_folder import CERTIFICATE_FILE, KEY_FILE
-
-NAMESPACE: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -123,7 +120,7 @@ def certificates(  # noqa: PLR0913, PLR0917 - as the options are
 
 def _check_call(namespace: str, target: Path | None) -> None:
     """Raise UsageError for a call that can't be meant."""
-    if not NAMESPACE.fullmatch(namespace):
+    if not re.fullmatch(NAMESPACE_PATTERN, namespace, re.ASCII):
         raise click.UsageError("--namespace must be the name of a namespace: small letters, digits and hyphens.")
     if target is None and sys.stdout.isatty():
         raise click.UsageError(

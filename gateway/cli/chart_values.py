@@ -30,10 +30,12 @@ OTHER_KEYS: Final[Mapping[tuple[str, ...], frozenset[str]]] = {
 
 SECONDS_BY_UNIT: Final = {"h": 3600, "m": 60, "s": 1}
 
+NAMESPACE_PATTERN: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
 Name = Annotated[
     str,
     Meta(
-        pattern="[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?",
+        pattern=NAMESPACE_PATTERN,
         description="the name of a namespace: 1 to 63 small letters, digits and hyphens",
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Final
 from gateway import rfc3339, tls
 from gateway.config import Tls
 from gateway.errors import BadSetup
-from gateway.files import is_there
 from gateway.folder import GROUP_AND_OTHERS_MODE, write_new_file
 from gateway.tls.authority import CertificateAuthority, NotAnAuthority
 
@@ -24,7 +24,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 def load_authority(folder: Path, now: datetime) -> CertificateAuthority | None:
     """The CA of a folder; None if it has none. Raises BadSetup."""
     certificate, key = folder / CERTIFICATE_FILE, folder / KEY_FILE
-    missing = [path for path in (certificate, key) if not is_there(path)]
+    missing = [path for path in (certificate, key) if not os.path.lexists(path)]
     if len(missing) == 2:
         return None
     if missing:
@@ -49,9 +49,6 @@ def make_authority(folder: Path, name: str, now: datetime, lifetime: timedelta) 
 
 
 def _read(certificate: Path, key: Path, now: datetime) -> CertificateAuthority:
-    mode = stat.S_IMODE(key.stat().st_mode)
-    if mode & GROUP_AND_OTHERS_MODE:
-        raise BadSetup(f"{key}: is open to others, by its mode {mode:04o}: chmod 600 leaves it to its owner")
     try:
         material = tls.examine(Tls(certificate=certificate, key=key, ca=certificate))
         authority = CertificateAuthority.load(material.certificate, material.key)
@@ -59,6 +56,9 @@ def _read(certificate: Path, key: Path, now: datetime) -> CertificateAuthority:
         raise BadSetup("\n".join(dict.fromkeys(text for _, text in bad.faults))) from None
     except NotAnAuthority as flaw:
         raise BadSetup(f"{certificate}: {flaw}") from None
+    mode = stat.S_IMODE(key.stat().st_mode)
+    if mode & GROUP_AND_OTHERS_MODE:
+        raise BadSetup(f"{key}: is open to others, by its mode {mode:04o}: chmod 600 leaves it to its owner")
     if not authority.since <= now < authority.until:
         since, until = map(rfc3339.from_datetime, (authority.since, authority.until))
         raise BadSetup(f"{certificate}: isn't good now: it is from {since} until {until}")

@@ -86,11 +86,23 @@ def forget(name: str) -> None:
     Path("ca", name).unlink()
 
 
+def dangle(name: str) -> None:
+    forget(name)
+    Path("ca", name).symlink_to("nowhere")
+
+
+def content() -> dict[Path, bytes]:
+    """What is in the CA's folder; a link that leads nowhere holds nothing."""
+    return {path: path.read_bytes() if path.exists() else b"" for path in Path("ca").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
         (lambda: forget("ca.key"), "ca/ca.key: isn't there, but its other half is"),
         (lambda: forget("ca.crt"), "ca/ca.crt: isn't there, but its other half is"),
+        (lambda: dangle("ca.crt"), "ca/ca.crt: can't be read: No such file or directory"),
+        (lambda: dangle("ca.key"), "ca/ca.key: can't be read: No such file or directory"),
         (lambda: Path("ca/ca.key").chmod(0o640), "ca/ca.key: is open to others, by its mode 0640: chmod 600"),
         (lambda: Path("ca/ca.key").write_bytes(new_ca().key), "ca/ca.key: doesn't fit the certificate"),
         (lambda: Path("ca/ca.key").write_bytes(b"x"), "ca/ca.key: must be a private key in PEM"),
@@ -104,6 +116,8 @@ def forget(name: str) -> None:
     ids=[
         "no key",
         "no certificate",
+        "a link for a certificate",
+        "a link for a key",
         "open",
         "another key",
         "no key in it",
@@ -115,11 +129,11 @@ def forget(name: str) -> None:
 def test_a_ca_that_cannot_sign_is_told_and_stays_as_it_is(change: Callable[[], object], text: str) -> None:
     issued_secrets()
     change()
-    before = {path: path.read_bytes() for path in Path("ca").iterdir()}
+    before = content()
     done = issue()
     assert (done.exit_code, done.stdout) == (2, "")
     assert text in done.stderr
-    assert {path: path.read_bytes() for path in Path("ca").iterdir()} == before
+    assert content() == before
 
 
 def put(pair: tuple[bytes, bytes]) -> None:
