@@ -200,7 +200,10 @@ def _tls_paths(settings: Tls | None) -> tuple[Path, ...]:
 
 
 def serve(config: Config, origin: Origin = NO_ORIGIN) -> int:
-    """Run until SIGTERM or SIGINT. `origin` tells the configuration's lines. Raises BadSetup."""
+    """Run until SIGTERM or SIGINT. `origin` tells the configuration's lines. Raises BadSetup.
+
+    Garbage is collected from when it has started, whether or not it was before.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -235,6 +238,7 @@ async def _serve(config: Config, origin: Origin) -> int:
     # What is there now stays: collecting garbage needn't look at it again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     contracts = [*map(str, config.contracts or (default_contract(),))]
     log.info("started", extra=LogFields(version=__version__, role=config.role, contracts=contracts))
     for name, address in addresses.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -44,6 +45,8 @@ def serve(
     Without a configuration: role all on loopback, Kannelle's policy, files under .privacy-gateway/. Any key can be
     overridden by the environment: PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS=127.0.0.1:5317.
     """
+    # What a start makes stays: the collector would look at all of it again and again. `app.serve` enables it.
+    gc.disable()
     from gateway.config import read  # noqa: PLC0415 help doesn't wait for gRPC
     from gateway.telemetry.log import configure_logging  # noqa: PLC0415 nor for OpenTelemetry
 

@@ -60,7 +60,6 @@ class Projector:
         self._mask_resources = MaskResources(contract)
         self._kept_resource_fields: Callable[[MaskKey], tuple[int, ...]] = cache(self._resource_fields)
         self._live_types = self._types_leading_to(self._keeps_something, self._deciding_type)
-        self._unsendable_types = self._types_leading_to(self._is_required_and_stripped, self._kept_type)
 
     def ruling(self, field: FieldDescriptor) -> Ruling:
         """The ruling on a field, wherever it stands."""
@@ -166,6 +165,11 @@ class Projector:
         """The numbers of the fields that hold what a mask speaks of, as far as they are kept."""
         found = self._mask_resources.by_key(key)
         return () if found is None else tuple(one.number for one in found.beside if self.ruling(one) is None)
+
+    @cached_property
+    def _unsendable_types(self) -> frozenset[str]:
+        """The types in which, or below which, something required is stripped."""
+        return self._types_leading_to(self._is_required_and_stripped, self._kept_type)
 
     @cached_property
     def _lossy_types(self) -> frozenset[str]:
