@@ -14,6 +14,7 @@ from gateway.detectors.budget import Budget, lookup_budget
 from gateway.detectors.check_digits import luhn
 from gateway.detectors.digit_code import ANY_DIGIT, GROUP_END, GROUP_START, coded_pattern
 from gateway.detectors.digits import Candidate, Rows, numbers
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span
 
 
@@ -46,7 +47,7 @@ def _number(issuer: Issuer) -> str:
     return f"(?={coded_pattern(issuer.first)})(?=(?:{sizes}){GROUP_END})"
 
 
-_HEAD: Final = re.compile(
+_HEAD: Final = LazyPattern(
     f"(?={GROUP_START})(?:{'|'.join(map(_number, _ISSUERS))})(?=({ANY_DIGIT}{{{_MIN_DIGITS},{_MAX_DIGITS + 1}}}))".encode()
 )
 _ISSUER_PATTERNS: Final = tuple((re.compile(issuer.first, re.ASCII), issuer.lengths) for issuer in _ISSUERS)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.detectors.hints import Hint
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span
 
 _NUMBER: Final = r"[+-]?[0-9]{1,3}(?:[.,][0-9]{1,15})?"
@@ -20,7 +21,7 @@ _NAME: Final = rf"(?:{_LAT}|{_LON})(?![A-Za-z])[ ]?[=:_/-]{{0,2}}"
 
 # Two numbers, as latitude and longitude or the other way round (GeoJSON, WKT), and what is between them; it consumes
 # the first alone, since a pair may begin at the second. Written so that the search skips to a digit.
-_PAIR: Final = re.compile(
+_PAIR: Final = LazyPattern(
     rf"""
     [0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{{0,2}}\.([0-9]{{2,15}})(?![0-9])
     (?=( [ ]?°?(?:\s{{0,4}}[,;|/]\s{{0,12}}|[ \t]{{1,3}}|[_:/-]{{1,2}}|[ ]?[_:/,;|&-]{{0,2}}[ ]?{_NAME}|(?=[+-])) )
@@ -29,12 +30,12 @@ _PAIR: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_COMMAS: Final = re.compile(
+_COMMAS: Final = LazyPattern(
     r"[0-9](?<![0-9][0-9])(?<![0-9][.,][0-9])[0-9]{0,2},([0-9]{4,15})"
     r"(?=([ \t]{0,2}[;|/ \t_:-][ \t]{0,2})([+-]?[0-9]{1,3},([0-9]{4,15}))(?![0-9]))"
 )
 # ISO 6709.
-_SIGNED: Final = re.compile(r"[+-](?<![0-9.][+-])[0-9]{2}\.[0-9]{2,15}[+-][0-9]{3}\.[0-9]{2,15}(?![0-9])")
+_SIGNED: Final = LazyPattern(r"[+-](?<![0-9.][+-])[0-9]{2}\.[0-9]{2,15}[+-][0-9]{3}\.[0-9]{2,15}(?![0-9])")
 _MIN_DECIMALS: Final = 4
 """Decimals of each number with which a pair is one whatever is between: some ten metres."""
 
@@ -54,12 +55,12 @@ _MAP_PARAMETER: Final = re.compile(
     r"(?<![a-z])(?:s?ll|q|center|[ds]addr|query|coords?|location)\Z|(?<![a-z])point[ ]?\Z", re.IGNORECASE
 )
 _MAX_MAP_PARAMETER_CHARS: Final = 9
-_COMPASS: Final = re.compile(
+_COMPASS: Final = LazyPattern(
     r"[nsNS](?<![A-Za-z][A-Za-z])[ ]?[0-9]{1,2}\.[0-9]{3,15}[ ]?°?[ ]?[,;/_:-]?[ ]?[ewoEWO][ ]?[0-9]{1,3}\.[0-9]{3,15}"
     r"|[0-9](?<![0-9.][0-9])[0-9]?\.[0-9]{3,15}[ ]?[nsNS][ ]?[,;/_:-]?[ ]?[0-9]{1,3}\.[0-9]{3,15}[ ]?[ewoEWO]"
 )
 _GEO: Final = re.compile(rf"geo:{_NUMBER},{_NUMBER}", re.IGNORECASE)
-_DEGREES: Final = re.compile(
+_DEGREES: Final = LazyPattern(
     r"""
       [0-9](?<![0-9][0-9])[0-9]{0,2}[ ]?°[ ]?[0-9]{1,2}(?:[.,][0-9]{1,10})?[ ]?['"](?:[ ]?[0-9]{1,2}(?:[.,][0-9]{1,10})?[ ]?['"]{1,2})?
     | [0-9](?<![0-9][0-9])[0-9]{0,2}[.,][0-9]{1,15}[ ]?°[ ]?[nsewo](?![a-z])
@@ -69,7 +70,7 @@ _DEGREES: Final = re.compile(
 _VALUE: Final = rf"(?![A-Za-z0-9_])[^A-Za-z0-9]{{1,6}}{_NUMBER}"
 _BETWEEN: Final = r"[^\n]{0,32}?(?:\n[^\n]{0,32}?)?"
 """What may stand between a latitude and a longitude: one line end among others."""
-_LABELLED: Final = re.compile(
+_LABELLED: Final = LazyPattern(
     rf"(?<![a-z])(?:{_LAT}{_VALUE}{_BETWEEN}(?<![a-z]){_LON}{_VALUE}|{_LON}{_VALUE}{_BETWEEN}(?<![a-z]){_LAT}{_VALUE})",
     re.IGNORECASE,
 )

@@ -16,6 +16,7 @@ from gateway.detectors.compact import FILLER
 from gateway.detectors.digit_code import DIGIT_SEPARATORS, DIGITS, START_LETTERS, Coded
 from gateway.detectors.figures import is_figure
 from gateway.detectors.joined_groups import join_groups
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span
 
 _MIN_DIGITS: Final = 8
@@ -149,7 +150,7 @@ class Rows:
         return start + shift, end + shift
 
 
-def numbers(rows: Rows, head: re.Pattern[bytes], reader: NumberReader) -> Iterator[Span]:
+def numbers(rows: Rows, head: re.Pattern[bytes] | LazyPattern[bytes], reader: NumberReader) -> Iterator[Span]:
     """Yield where in folded text numbers stand, from left to right, each with an end behind those before it.
 
     Some may overlap.

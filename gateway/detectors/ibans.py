@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from gateway.detectors import data
@@ -27,14 +28,16 @@ def _piece_pattern(piece: re.Match[str]) -> str:
     return f"{_CLASSES[piece[2]]}{{{piece[1]}}}"
 
 
+@cache
 def _structure(spec: str) -> re.Pattern[str]:
     """Return the pattern of a BBAN's structure, as the registry writes it: `5!n11!c`."""
     return re.compile(re.sub(r"([0-9]+)!([nac])", _piece_pattern, spec))
 
 
-_STRUCTURES: Final = {country: _structure(spec) for country, spec in data.table("ibans", dict[str, str]).items()}
+_SPECS: Final = data.table("ibans", dict[str, str])
+"""The structure of each country's BBANs."""
 
-_COUNTRIES: Final = "|".join(f"{country[0]}[._:/-]{{0,3}}{country[1]}" for country in _STRUCTURES)
+_COUNTRIES: Final = "|".join(f"{country[0]}[._:/-]{{0,3}}{country[1]}" for country in _SPECS)
 HINT: Final = rf"(?i:{_COUNTRIES})[._:/-]{{0,3}}[0-9][._:/-]{{0,3}}[0-9][A-Za-z0-9._:/-]{{11}}"
 """Found by RE2 in each token that holds an IBAN."""
 
@@ -55,8 +58,8 @@ def ibans(decoding: Decoding) -> Iterator[Span]:
 def _ibans(text: Compact) -> Iterator[Span]:
     checks = lookup_budget(text.text)
     for start in _START.finditer(text.text):
-        structure = _STRUCTURES.get(start[0][:2].upper())
-        bban = structure.match(text.text, start.end()) if structure else None
+        spec = _SPECS.get(start[0][:2].upper())
+        bban = _structure(spec).match(text.text, start.end()) if spec else None
         if bban:
             checks.spend(1)
             if _is_checked(start[0], bban[0]) and _is_usual_spelling(text, start.start(), bban.end()):

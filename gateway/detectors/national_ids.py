@@ -16,6 +16,7 @@ from gateway.detectors.check_digits import CHECKS
 from gateway.detectors.compact import Compact
 from gateway.detectors.decode import Decoding
 from gateway.detectors.hints import automaton
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span
 
 
@@ -95,7 +96,7 @@ _SOME_DIGITS: Final = re.compile(r"[0-9](?:[^0-9]*+[0-9]){4}")
 _HINT: Final = automaton(f"(?i){'|'.join(entry.form for entry in _TABLE.solid)}")
 _SOLID: Final = [
     (
-        re.compile(entry.form if entry.beside_digits else _no_digits_around(entry.form), re.IGNORECASE),
+        LazyPattern(entry.form if entry.beside_digits else _no_digits_around(entry.form), re.IGNORECASE),
         CHECKS[entry.check],
     )
     for entry in _TABLE.solid
@@ -103,16 +104,16 @@ _SOLID: Final = [
 ]
 _WHOLE: Final = [(re.compile(entry.form), CHECKS[entry.check]) for entry in _TABLE.solid if entry.check]
 _LAYOUTS: Final = [
-    (re.compile("|".join(map(_layout, entry.layouts)), re.IGNORECASE), re.compile(entry.form), CHECKS[entry.check])
+    (LazyPattern("|".join(map(_layout, entry.layouts)), re.IGNORECASE), LazyPattern(entry.form), CHECKS[entry.check])
     for entry in _TABLE.solid
     if entry.layouts
 ]
-_ALONE: Final = re.compile(
+_ALONE: Final = LazyPattern(
     rf"\b(?=[0-9A-Z]{{2}})(?:{'|'.join(f'(?P<{entry.name}>{entry.form})' for entry in _TABLE.alone)})\b"
 )
 _ALONE_CHECKS: Final = {entry.name: CHECKS[entry.check] for entry in _TABLE.alone}
 _LABELLED: Final = [
-    (automaton(f"(?i){_labelled(form)}(?:{pattern})"), re.compile(f"{_labelled(form)}({pattern})", re.IGNORECASE))
+    (automaton(f"(?i){_labelled(form)}(?:{pattern})"), LazyPattern(f"{_labelled(form)}({pattern})", re.IGNORECASE))
     for form, pattern in _TABLE.label_forms.items()
 ]
 _LABELS: Final = "|".join(label.replace(" ", _OTHER) for entry in _TABLE.labelled for label in entry.labels)

@@ -12,25 +12,26 @@ from typing import Final
 
 from gateway.detectors.hints import Hint
 from gateway.detectors.ipv6 import ipv6_addresses
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span, blank, spans_of
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0{0,2}[0-9]|0?[1-9][0-9])(?![0-9])"
 # One address, or two of them on end.
-_OCTETS: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:(?:\.{_OCTET}){{4}})?")
+_OCTETS: Final = LazyPattern(rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:(?:\.{_OCTET}){{4}})?")
 # Written so that the search skips to a digit or a letter: what may not stand before it is looked at afterwards.
-_DOTTED: Final = re.compile(
+_DOTTED: Final = LazyPattern(
     r"[0-9](?<![0-9][0-9])(?<![0-9]\.[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?:(?:\.[0-9]{1,3}){4})?(?![0-9]|\.[0-9])"
 )
 # Numbers with the base before them, as `inet_aton` reads them: hexadecimal, or octal of which one has as many digits as
 # no decimal has.
-_BASED: Final = re.compile(
+_BASED: Final = LazyPattern(
     r"0(?<![0-9A-Za-z.].)(?:[xX][0-9A-Fa-f]{1,2}(?:\.0[xX][0-9A-Fa-f]{1,2}){3}|(?=[0-7.]*(?<![0-9])0[1-3][0-7]{2}(?![0-9]))"
     r"[0-3]?[0-7]{0,2}(?:\.0[0-3]?[0-7]{0,2}){3})(?![0-9A-Za-z]|\.[0-9])"
 )
 _BASED_HINT: Final = Hint(r"0[xX][0-9A-Fa-f]{1,2}\.0[xX]|0[1-3][0-7][0-7]\.0|\.0[1-3][0-7][0-7]")
-_NAMED: Final = re.compile(rf"[ieIE](?<![A-Za-z0-9].)(?:(?<=[iI])[pP]|[cC]2)-(?:{_OCTET}-){{3}}{_OCTET}")
-_CHAIN: Final = re.compile(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?>(?:[.:/_-][0-9]{1,3}){3,})")
-_QUAD: Final = re.compile(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
+_NAMED: Final = LazyPattern(rf"[ieIE](?<![A-Za-z0-9].)(?:(?<=[iI])[pP]|[cC]2)-(?:{_OCTET}-){{3}}{_OCTET}")
+_CHAIN: Final = LazyPattern(r"[0-9](?<![0-9][0-9])[0-9]{0,2}(?>(?:[.:/_-][0-9]{1,3}){3,})")
+_QUAD: Final = LazyPattern(rf"{_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}([.:/_-]){_OCTET}")
 # What is in each text with an address, or nearly, as one automaton: they are looked for one by one where it is found.
 _HINT: Final = Hint(r"(?:[0-9]{1,3}[.:/_-]){3}[0-9]")
 _FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{2}(?>(?:[:-][0-9A-Fa-f]{2}){15,})")
@@ -50,12 +51,12 @@ _MIN_DIGITS_AFTER_NAME: Final = 9
 
 # Six to eight pairs (EUI-64; or six beside letters that read as pairs), or three groups of four (Cisco): longer rows
 # are fingerprints.
-_PAIRS: Final = re.compile(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?>(?:[:/_-][0-9A-Fa-f]{2}(?![0-9])){5,})")
-_FOURS: Final = re.compile(
+_PAIRS: Final = LazyPattern(r"[0-9A-Fa-f](?<![0-9].)[0-9A-Fa-f](?>(?:[:/_-][0-9A-Fa-f]{2}(?![0-9])){5,})")
+_FOURS: Final = LazyPattern(
     r"(?<![0-9])(?<![0-9A-Fa-f]\.)[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9])(?!\.[0-9A-Fa-f])"
 )
 _MAC_HINT: Final = Hint(r"(?:[0-9A-Fa-f]{2}[:/_-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}")
-_SHORTENED: Final = re.compile(r"[0-9A-Fa-f](?<![0-9A-Za-z:].)[0-9A-Fa-f]?(?::[0-9A-Fa-f]{1,2}){5}(?![0-9A-Za-z:])")
+_SHORTENED: Final = LazyPattern(r"[0-9A-Fa-f](?<![0-9A-Za-z:].)[0-9A-Fa-f]?(?::[0-9A-Fa-f]{1,2}){5}(?![0-9A-Za-z:])")
 """Without the leading zeros."""
 
 _MIN_SHORTENED_CHARS: Final = 15

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.detectors import data
 from gateway.detectors.hints import automaton
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span
 
 
@@ -54,7 +55,7 @@ def _pattern(bounds: str) -> str:
 
 
 _HINT: Final = automaton(_TABLE.hint)
-_SHAPES: Final = re.compile("|".join(map(_pattern, _BOUNDS)))
+_SHAPES: Final = LazyPattern("|".join(map(_pattern, _BOUNDS)))
 _HEX: Final = re.compile("[0-9A-Fa-f]{4,}")
 _MIN_READABLE_CHARS: Final = 6
 _MIN_READABLE_CHARS_OF_LONG: Final = 8

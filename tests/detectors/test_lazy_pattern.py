@@ -1,0 +1,39 @@
+"""A pattern that is compiled when it is first used finds what it would have found at once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.detectors.lazy_pattern import LazyPattern
+
+PATTERNS = (r"[a-c]+", r"(?<![0-9])([0-9]{2})\.?", r"\b(?P<word>ab|ba)\b", "")
+
+
+@given(st.sampled_from(PATTERNS), st.text("abAB01. "), st.integers(0, 4))
+def test_it_finds_what_the_pattern_finds(pattern: str, text: str, start: int) -> None:
+    lazy, plain = LazyPattern(pattern, re.IGNORECASE), re.compile(pattern, re.IGNORECASE)
+    for _ in range(2):
+        assert [match.span() for match in lazy.finditer(text)] == [match.span() for match in plain.finditer(text)]
+        for found, expected in (
+            (lazy.search(text, start), plain.search(text, start)),
+            (lazy.match(text, start), plain.match(text, start)),
+            (lazy.fullmatch(text, start), plain.fullmatch(text, start)),
+        ):
+            assert (found and (found.span(), found.groupdict())) == (
+                expected and (expected.span(), expected.groupdict())
+            )
+
+
+def test_it_reads_bytes_as_well() -> None:
+    found = LazyPattern(b"b+").search(b"abba")
+    assert found is not None
+    assert found.span() == (1, 3)
+
+
+def test_it_has_nothing_else_of_a_pattern() -> None:
+    with pytest.raises(AttributeError, match="groupindex"):
+        _ = LazyPattern("a").groupindex
