@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.plan import MaskTarget, MessagePlan, Payload, PersonPlan, Rule, has_echo
 from gateway.policy.echo import WordSources
-from gateway.policy.project import Projection, SharedTables
+from gateway.policy.project import Projection, SharedTables, written_digest
 from gateway.policy.projector import Projector
 
 
@@ -42,8 +42,7 @@ class PlanBodies:
         `reader` says what of an answer may be had by who reads it, `user_id` what user IDs look like.
         """
         made = self._make(root, projector, reader, user_id)
-        # Rules with a mapping in them have no hash.
-        key = msgspec.json.encode(made, order="deterministic")
+        key = written_digest(made)
         if key not in self._made:
             self._count(_size(made))
             self._made[key] = made

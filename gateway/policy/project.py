@@ -5,6 +5,7 @@ What the projection doesn't name can't be in the output, whatever the input hold
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -34,6 +35,11 @@ class _Pending(msgspec.Struct, frozen=True):
     entry: tuple[Ruling, Ruling] | None = None
 
 
+def written_digest(made: msgspec.Struct) -> bytes:
+    """SHA-256 of a part of a plan as it is written: what has a mapping in it has no hash to be told by."""
+    return hashlib.sha256(msgspec.json.encode(made, order="deterministic")).digest()
+
+
 class SharedTables:
     """The message tables and rules of all plans of one policy: equal ones are one object."""
 
@@ -46,7 +52,7 @@ class SharedTables:
         return self._messages.setdefault(made, made)
 
     def rule(self, key: bytes, made: Rule) -> Rule:
-        """The rule that is written as `key`: the first one."""
+        """The rule that `key` is the digest of: the first one."""
         return self._rules.setdefault(key, made)
 
 
@@ -90,8 +96,7 @@ class Projection:
 
     def rule_index(self, rule: Rule) -> int:
         """The index of a rule."""
-        # Rules with a mapping in them have no hash.
-        key = msgspec.json.encode(rule, order="deterministic")
+        key = written_digest(rule)
         if key not in self._rule_indices:
             self._rule_indices[key] = len(self.rules)
             self.rules.append(self._shared.rule(key, rule))

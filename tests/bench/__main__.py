@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Final
 
-from tests.bench import event_in_process, hop, otlp, outbox, shapes, track_events
+from tests.bench import event_in_process, hop, otlp, outbox, shapes, start, track_events
 from tests.bench.instructions import Counter, counter
 from tests.bench.measure import FULL, QUICK, Size
 from tests.bench.readme import README, outside, tables, with_tables
@@ -22,6 +22,7 @@ PARTS: Final[Mapping[str, ModuleType]] = {
     "hop": hop,
     "otlp": otlp,
     "outbox": outbox,
+    "start": start,
 }
 
 QUICKLY: Final = "quick"

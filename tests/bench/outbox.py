@@ -23,7 +23,7 @@ from tests.bench.client import AT_ONCE
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
 from tests.bench.measure import Key, Measure, Sample, Size, in_turn
-from tests.bench.process import Server, scratch
+from tests.bench.process import Server, resident_mib, scratch
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import NONE
 
@@ -223,7 +223,7 @@ def _fill(pipe: Connection, path: Path, items: int) -> None:
             await outbox.defer([one.id for one in leased], time.time_ns() + 3600 * 10**9)
         else:
             await outbox.defer([one.id for one in leased], 0, failed=False)
-        pipe.send(_memory())
+        pipe.send(resident_mib(os.getpid()))
         while await asyncio.to_thread(_asked, pipe):
             pipe.send(await _lease(outbox))
         await outbox.close()
@@ -244,8 +244,3 @@ async def _lease(outbox: SqliteOutbox) -> Sample:
     sample = _since(cpu, wall, 1)
     await outbox.defer([one.id for one in leased], 0, failed=False)
     return sample
-
-
-def _memory() -> float:
-    """Resident MiB: proc(5), statm."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -66,6 +66,11 @@ def _clock(pid: int) -> float:
         return 0.0  # a child that has ended
 
 
+def resident_mib(pid: int) -> float:
+    """The resident memory of a process: proc(5), statm."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def _descendants(pid: int) -> Iterator[int]:
     """All processes below one: proc(5), children."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
