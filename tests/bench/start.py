@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -20,7 +20,7 @@ from tests.bench.measure import Key, Measure, Sample, Size, in_turn
 from tests.bench.process import Server, program, resident_mib, scratch
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import NONE
-from tests.support.contracts import contract, policy, proto
+from tests.support.contracts import PROTO_HEADER, contract, policy, proto
 
 BARE: Final = "a bare grpc.aio handler"
 GATEWAY: Final = "`privacy-gateway serve` with Kannelle's policy"
@@ -43,6 +43,10 @@ message Team { string id = 1 @OPERATIONAL; string title = 2 @FREE_TEXT; Region r
 message Region { string code = 1 @{category: OPERATIONAL, pattern: "[a-z]{2}-[a-z]{1,12}-[0-9]"}; int32 zone = 2 @OPERATIONAL; }
 enum Status { STATUS_UNSPECIFIED = 0; STATUS_OPEN = 1; }
 """
+
+
+TYPES_A_FILE: Final = 500
+"""A file of all types would be larger than one may be."""
 
 
 def _name(types: int, destinations: int) -> str:
@@ -125,7 +129,9 @@ def _compiling(types: int, destinations: int) -> Iterator[Connection]:
 
 
 def _compile(pipe: Connection, types: int, destinations: int) -> None:
-    held = contract(proto(COMMON + "".join(map(_messages, range(types)))))
+    held = contract(
+        proto(COMMON), *(_file(range(types)[start : start + TYPES_A_FILE]) for start in range(0, types, TYPES_A_FILE))
+    )
     names = [f"d{index}" for index in range(destinations)]
     led = ", ".join(names)
     file = policy(
@@ -153,6 +159,10 @@ def _asked(pipe: Connection) -> bool:
         return bool(pipe.recv())
     except EOFError:
         return False
+
+
+def _file(indices: Sequence[int]) -> str:
+    return proto("".join(map(_messages, indices)), f'{PROTO_HEADER}import "f0.proto";\n')
 
 
 def _messages(index: int) -> str:
