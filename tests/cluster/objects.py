@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 INJECT: Final = "privacy.kannelle.com/inject"
@@ -70,8 +71,14 @@ def variables(one: Object) -> dict[str, str]:
 
 
 def injected(made: Object) -> Object:
-    """What a server made of a pod, without what it says of each anew: its name, and where its token is."""
-    text = re.sub(r"kube-api-access-\w+", "kube-api-access", json.dumps(made["spec"]))
+    """What a server made of a pod, without what it says of each anew: its name, and where its token is.
+
+    Volumes are in the order of their names: the token's is put before or behind what a manifest has.
+    """
+    spec = json.loads(re.sub(r"kube-api-access-\w+", "kube-api-access", json.dumps(made["spec"])))
+    spec["volumes"] = sorted(spec.get("volumes", ()), key=itemgetter("name"))
     metadata = made["metadata"]
-    kept = {key: metadata[key] for key in ("namespace", "labels", "annotations") if key in metadata}
-    return {"metadata": kept, "spec": json.loads(text)}
+    return {
+        "metadata": {key: metadata[key] for key in ("namespace", "labels", "annotations") if key in metadata},
+        "spec": spec,
+    }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
+import msgspec
 import yaml
 
+from gateway.cli.injection import Pod, Table, inject
 from tests.chart.helm import CHART
-from tests.cluster.api import Refused
+from tests.cluster.api import Refused, said
 from tests.cluster.cluster import Cluster
-from tests.cluster.objects import HARMLESS, INJECT, container, namespace_of, object_of, pod
+from tests.cluster.objects import HARMLESS, INJECT, Object, container, namespace_of, object_of, pod
 from tests.support.proxy_process import wait_until
 
 NAME: Final = "privacy"
@@ -89,24 +92,32 @@ class Release:
         """What helm prints. Raises Failed."""
         return self.cluster.helm(*arguments, "--namespace", NAMESPACE, given=given)
 
+    def held_table(self) -> dict[str, Any]:
+        """The ConfigMap of what is put into pods."""
+        return self.cluster.api.read(object_of("v1", "ConfigMap", "privacy-gateway-injection", NAMESPACE))
+
     def table(self) -> dict[str, Any]:
-        """What is put into pods, as the chart says it in the cluster."""
-        held = self.cluster.api.read(object_of("v1", "ConfigMap", "privacy-gateway-injection", NAMESPACE))
-        table: dict[str, Any] = yaml.safe_load(held["data"]["table.yaml"])
+        """What is put into pods."""
+        table: dict[str, Any] = yaml.safe_load(self.held_table()["data"]["table.yaml"])
         return table
 
     def _is_in_force(self) -> bool:
-        """Whether the server injects this table, and refuses by it; whether it refuses, where it doesn't inject."""
-        images = [one["image"] for one in self.table()["initContainers"]]
+        """Whether the server injects this table, or leaves that to manifests, and whether it refuses by it."""
+        table = self.table()
+        patched = probe()
+        inject(msgspec.convert(table, Table), Pod(patched, patched["metadata"]["namespace"]))
+        if self._refusal(patched) is not None or self._refusal(probe("perhaps")) is None:
+            return False
         try:
             made = self.cluster.api.create(probe(), dry_run=True)
         except Refused as refused:
             return "patch its manifest" in refused.text
-        try:
-            self.cluster.api.create(probe("perhaps"), dry_run=True)
-        except Refused:
-            return [one["image"] for one in made["spec"].get("initContainers", ())] == images
-        return False
+        return [one["image"] for one in made["spec"].get("initContainers", ())] == [
+            one["image"] for one in table["initContainers"]
+        ]
+
+    def _refusal(self, asked: Object) -> str | None:
+        return said(partial(self.cluster.api.create, asked, dry_run=True))
 
     def _is_gone(self) -> bool:
         """Whether the server injects and refuses nothing."""
