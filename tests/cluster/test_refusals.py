@@ -13,6 +13,10 @@ from tests.cluster.release import VALUES, Release
 
 pytestmark = pytest.mark.cluster
 
+IMAGE: Final = (
+    "the image of the privacy gateway may not be changed in a pod that is there: leave it as it is, and create the pod "
+    "anew once the chart's values name another one"
+)
 LOCAL: Final = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 OWN_ENDPOINT: Final = {"privacy.kannelle.com/own-endpoint": "allowed"}
 CERTIFICATE: Final = "privacy-gateway-tls-default"
@@ -144,6 +148,12 @@ EPHEMERAL: Final = {
     "with its certificate": (container("debug", volumeMounts=MOUNTED), EPHEMERAL_MOUNT),
 }
 
+IMAGES: Final = {
+    "the gateway's": ({"initContainers": [{"name": "privacy-gateway", "image": "other:1"}]}, IMAGE),
+    "the app's": ({"containers": [{"name": "app", "image": "other:1"}]}, None),
+    "an init container's": ({"initContainers": [{"name": "own", "image": "other:1"}]}, None),
+}
+
 LABELS: Final = {
     "another value": ("yes", LABEL),
     "no value": ("", LABEL),
@@ -178,10 +188,18 @@ def test_an_ephemeral_container_may_be_no_gateway(
     assert said(lambda: api.patch(running, patch, kind="strategic", below="/ephemeralcontainers?dryRun=All")) == text
 
 
+@pytest.mark.parametrize(("spec", "text"), [pytest.param(*row, id=name) for name, row in IMAGES.items()])
+def test_the_gateway_s_image_stays_while_its_pod_is_there(
+    spec: Object, text: str | None, release: Release, running: Object
+) -> None:
+    api = release.cluster.api
+    assert said(lambda: api.patch(running, {"spec": spec}, kind="strategic", below="?dryRun=All")) == text
+
+
 @pytest.fixture
 def running(release: Release) -> Iterator[Object]:
     """A pod that is there."""
-    made = {"apiVersion": "v1", "kind": "Pod", **release.cluster.api.create(pod())}
+    made = {"apiVersion": "v1", "kind": "Pod", **release.cluster.api.create(pod(initContainers=[container("own")]))}
     yield made
     release.cluster.api.delete(made)
 

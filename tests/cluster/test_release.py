@@ -20,7 +20,7 @@ WITH_OUTBOX: Final = {**VALUES, "agent": {"outbox": {"enabled": True}}}
 
 POLICIES: Final = {
     "MutatingAdmissionPolicy": {"inject"},
-    "ValidatingAdmissionPolicy": {"ephemeral-containers", "namespaces", "pods"},
+    "ValidatingAdmissionPolicy": {"ephemeral-containers", "images", "namespaces", "pods"},
 }
 
 
@@ -66,7 +66,7 @@ def test_the_server_finds_no_fault_in_the_policies_types(release: Release) -> No
         return found if len(found) == len(POLICIES["ValidatingAdmissionPolicy"]) else []
 
     api = release.cluster.api
-    assert [one.get("expressionWarnings", []) for one in wait_until(checked)] == [[], [], []]
+    assert [one.get("expressionWarnings", []) for one in wait_until(checked)] == [[], [], [], []]
 
 
 def test_an_upgrade_and_a_rollback_are_in_force_for_pods_that_are_made_next(release: Release) -> None:

@@ -46,15 +46,22 @@ dyn({{ . }})
 {{- end }}
 
 {{/*
-Whether container A is container B of the table: all that the table says, and nothing else. Quantities have more than one spelling, and values may
-name images of before. Takes the root, A and B.
+Whether container A is container B of the table: all that the table says, and nothing else. Quantities have more than one spelling, values may
+name images of before, and a cluster may have every image pulled always (its plugin AlwaysPullImages). Takes the root, A and B.
 */}}
 {{- define "privacy-gateway.isContainer" -}}
 {{- $images := (index . 0).Values.admission.images }}{{ $a := index . 1 }}{{ $b := index . 2 -}}
 ({{ $a }}.all(key, key in {{ $b }}) && {{ $b }}.all(key, key in {{ $a }}
  && (key == "resources" ? ["requests", "limits"].all(kind, ["cpu", "memory"].all(what,
    quantity(string({{ $a }}[?key][?kind][?what].orValue("0"))).compareTo(quantity({{ $b }}[key][kind][what])) == 0))
- : {{ $a }}[key] == {{ $b }}[key]{{ with $images }} || (key == "image" && {{ $a }}.image in {{ toRawJson . }}){{ end }})))
+ : {{ $a }}[key] == {{ $b }}[key] || (key == "imagePullPolicy" && {{ $a }}[key] == "Always"){{ with $images }} || (key == "image" && {{ $a }}.image in {{ toRawJson . }}){{ end }})))
+{{- end }}
+
+{{/* The names of the containers that are injected, in their order, in JSON. Takes the table. */}}
+{{- define "privacy-gateway.names" -}}
+{{- $names := list }}
+{{- range .initContainers }}{{ $names = append $names .name }}{{ end }}
+{{- toRawJson $names }}
 {{- end }}
 
 {{/* Whether a pod is one that an exempt service account has taken out. */}}
