@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,6 +18,15 @@ pytestmark = pytest.mark.cluster
 
 HUB: Final = object_of("apps/v1", "StatefulSet", "privacy-gateway-hub", NAMESPACE)
 WITH_OUTBOX: Final = {**VALUES, "agent": {"outbox": {"enabled": True}}}
+
+INJECTION: Final = "inject.privacy.kannelle.com"
+MISSING: Final = (
+    "the pod has no privacy gateway before all its other init containers: create it once the policy "
+    "inject.privacy.kannelle.com is there, and let nothing else put containers before it"
+)
+CONTRACTS: Final = (
+    "contracts.files: 921601 bytes, and a ConfigMap takes 921600 (900 KiB): ship them in an image instead."
+)
 
 POLICIES: Final = {
     "MutatingAdmissionPolicy": {"inject"},
@@ -90,6 +100,20 @@ def test_another_volume_of_the_hub_s_asks_for_another_stateful_set(release: Rele
     template = release.cluster.api.read(HUB)["spec"]["volumeClaimTemplates"][0]
     assert template["spec"]["resources"]["requests"] == {"storage": "8Gi"}
     wait_until(lambda: names(release, "Pod", "v1", NAMESPACE) == {"privacy-gateway-hub-0"})
+
+
+def test_contracts_that_no_config_map_takes_are_refused_with_another_way(release: Release) -> None:
+    large = {"contracts": {"files": {"acme.binpb": base64.b64encode(bytes(900 * 1024 + 1)).decode()}}}
+    with pytest.raises(Failed) as refused:
+        release.apply({**VALUES, **large})
+    assert CONTRACTS in " ".join(str(refused.value).split())
+
+
+def test_pods_are_refused_where_the_other_policy_is_away(release: Release) -> None:
+    release.apply(VALUES)
+    api = release.cluster.api
+    api.delete(object_of("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicyBinding", INJECTION))
+    assert wait_until(lambda: said(lambda: api.create(pod(), dry_run=True))) == MISSING
 
 
 def test_what_is_left_after_an_uninstall_is_the_hub_s_volume(release: Release) -> None:

@@ -43,6 +43,10 @@ NOT_PATCHED: Final = (
     "`privacy-gateway inject`, and let nothing else put containers before it"
 )
 
+NAME_TAKEN: Final = (
+    "the container privacy-gateway differs from what is injected by that name: rename yours, or leave it out"
+)
+
 PODS: Final = {
     "bare": pod(),
     "two containers": pod(container(), container("other")),
@@ -118,6 +122,20 @@ def test_an_install_by_policy_fails_and_names_the_flag(older: Release) -> None:
 def test_a_manifest_that_is_not_patched_is_refused(older: Release) -> None:
     older.apply({**SAME_IMAGE, **PATCHED})
     assert said(lambda: older.cluster.api.create(pod(), dry_run=True)) == NOT_PATCHED
+
+
+def test_a_manifest_of_before_an_upgrade_is_admitted_where_values_name_its_image(older: Release) -> None:
+    def refused() -> str | None:
+        return said(lambda: older.cluster.api.create(manifest or {}, dry_run=True))
+
+    older.apply({**SAME_IMAGE, **PATCHED})
+    manifest = patched(older, pod())
+    assert refused() is None
+    newer = {**SAME_IMAGE, **PATCHED, "image": {"repository": "example/gateway", "tag": "newer"}}
+    older.apply(newer)
+    assert refused() == NAME_TAKEN
+    older.apply({**newer, "admission": {"images": ["example/gateway:same"]}})
+    wait_until(lambda: refused() is None)
 
 
 @pytest.mark.parametrize("asked", [pytest.param(one, id=name) for name, one in PODS.items()])
