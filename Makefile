@@ -35,6 +35,7 @@ test-chart: .venv/.stamp-chart  ## render the chart, check what comes of it; ARG
 	@$(BIN)/python -m pytest -m chart tests/chart $(ARGS)
 
 test-cluster: .venv/.stamp-cluster  ## install the chart on a real API server, have it inject and refuse pods; needs Go; ARGS as for test
+	@$(BIN)/python -m tests.image.tools
 	@$(BIN)/python -m pytest -m cluster tests/cluster $(ARGS)
 
 test-image: .venv/.stamp-dev  ## build the image without an engine, run it, measure it; as root, on Debian
