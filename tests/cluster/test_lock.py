@@ -21,9 +21,9 @@ LOCKED: Final[Mapping[str, Any]] = {
 }
 
 UNDONE: Final = (
-    "the container {} could undo the lock of the pod's network: say runAsUser of it, add no capability but CHOWN, "
-    "DAC_OVERRIDE, FOWNER, FSETID, KILL, NET_BIND_SERVICE, and drop ALL, or run as another user than root with "
-    "allowPrivilegeEscalation: false; privileged it may not be"
+    "the container {} could undo the lock of the pod's network: say runAsUser and allowPrivilegeEscalation: false of "
+    "it, drop ALL or run as another user than root, and add no capability but CHOWN, DAC_OVERRIDE, FOWNER, FSETID, "
+    "KILL, NET_BIND_SERVICE; privileged it may not be"
 )
 UNDONE_BY_APP: Final = UNDONE.format("app")
 UNDONE_BY_EPHEMERAL: Final = UNDONE.replace("the container {}", "an ephemeral container")
@@ -34,6 +34,7 @@ FS_GROUP: Final = (
 USER_ID: Final = "UID 14317 is the privacy gateway's alone: run as another one"
 
 USER: Final = {"runAsUser": 1000, "allowPrivilegeEscalation": False}
+ROOT: Final = {"runAsUser": 0, "allowPrivilegeEscalation": False}
 DROPPED: Final = {"drop": ["ALL"]}
 
 CONTEXTS: Final[Mapping[str, tuple[Mapping[str, Any] | None, str | None]]] = {
@@ -44,10 +45,12 @@ CONTEXTS: Final[Mapping[str, tuple[Mapping[str, Any] | None, str | None]]] = {
     "no user, drops all": ({"capabilities": DROPPED}, UNDONE_BY_APP),
     "non-root, no user": ({"runAsNonRoot": True, "allowPrivilegeEscalation": False}, UNDONE_BY_APP),
     "root": ({"runAsUser": 0}, UNDONE_BY_APP),
-    "root, no escalation": ({"runAsUser": 0, "allowPrivilegeEscalation": False}, UNDONE_BY_APP),
-    "root, drops all": ({"runAsUser": 0, "capabilities": DROPPED}, None),
-    "root, drops all but one": ({"runAsUser": 0, "capabilities": {"drop": ["NET_RAW"]}}, UNDONE_BY_APP),
-    "setuid": ({"runAsUser": 0, "capabilities": {**DROPPED, "add": ["SETUID"]}}, UNDONE_BY_APP),
+    "root, no escalation": (ROOT, UNDONE_BY_APP),
+    "root, drops all, escalation": ({"runAsUser": 0, "capabilities": DROPPED}, UNDONE_BY_APP),
+    "user, drops all, escalation": ({"runAsUser": 1000, "capabilities": DROPPED}, UNDONE_BY_APP),
+    "root, drops all": ({**ROOT, "capabilities": DROPPED}, None),
+    "root, drops all but one": ({**ROOT, "capabilities": {"drop": ["NET_RAW"]}}, UNDONE_BY_APP),
+    "setuid": ({**ROOT, "capabilities": {**DROPPED, "add": ["SETUID"]}}, UNDONE_BY_APP),
     "NET_ADMIN": ({**USER, "capabilities": {**DROPPED, "add": ["NET_ADMIN"]}}, UNDONE_BY_APP),
     "NET_RAW": ({**USER, "capabilities": {"add": ["NET_RAW"]}}, UNDONE_BY_APP),
     "all capabilities": ({**USER, "capabilities": {"add": ["ALL"]}}, UNDONE_BY_APP),
