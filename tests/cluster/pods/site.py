@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.chart.helm import CHART
-from tests.cluster.api import Refused
+from tests.cluster.api import Refused, said
 from tests.cluster.cluster import Cluster
 from tests.cluster.objects import Object, object_of
 from tests.cluster.pods import images, manifests
@@ -18,7 +18,7 @@ from tests.cluster.pods.network import Networks, networks
 from tests.cluster.pods.outside import Outside, serving
 from tests.cluster.pods.places import ALLOWED, RESOLVERS, WHO_REACHES
 from tests.cluster.pods.pod import Node, Pod
-from tests.cluster.pods.programs import IDLE, IDLE_SAID
+from tests.cluster.pods.programs import idle
 from tests.cluster.pods.volumes import Volumes
 from tests.image.builder import Image
 from tests.support.proxy_process import wait_until
@@ -69,17 +69,8 @@ class Site:
 
     def refusal(self, manifest: Object) -> str:
         """Why the API server refuses a pod, once it does."""
-        texts: list[str] = []
-
-        def is_refused() -> bool:
-            try:
-                self._cluster.api.create(manifest, dry_run=True)
-            except Refused as error:
-                texts.append(error.text)
-            return bool(texts)
-
-        wait_until(is_refused)
-        return texts[0]
+        found: str = wait_until(lambda: said(lambda: self._cluster.api.create(manifest, dry_run=True)))
+        return found
 
     @contextmanager
     def running(self, manifest: Object) -> Iterator[Pod]:
@@ -90,11 +81,11 @@ class Site:
 
     @contextmanager
     def idling(self, **security: Security) -> Iterator[Pod]:
-        """A pod of the service that waits for its end, ready and with its containers there."""
-        with self.running(self.admit(self.manifest("-c", IDLE, **security))) as pod:
+        """A pod of the service that waits to be called or ended, ready and with its containers there."""
+        with self.running(self.admit(self.manifest("/app/idle.py", **security))) as pod:
             pod.wait_until_ready()
             for container in pod.manifest["spec"]["containers"]:
-                pod.running[container["name"]].wait_for_output(IDLE_SAID)
+                pod.running[container["name"]].wait_for_output(idle.SAID.encode())
             yield pod
 
     @contextmanager
