@@ -28,6 +28,9 @@ help:  ## this list
 demo: .venv/.stamp-demo  ## start the gateway, send it traffic, show what is left of it
 	@$(BIN)/privacy-gateway demo
 
+# Tests start hundreds of processes: each would compile all it imports where the environment forbids to keep bytecode.
+test soak coverage: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/.stamp-dev  ## run the tests; ARGS="-k email -x" goes to pytest
 	@$(BIN)/python -m pytest $(ARGS)
 
