@@ -25,6 +25,7 @@ from tests.engine.test_vectors import CASES, Case, facts_of, written
 from tests.engine.test_vectors import engine as vector_engine
 from tests.support.contracts import UNKNOWN_FACTS, compiler, release_of, with_open_patterns
 from tests.support.engines import decide_one
+from tests.support.examples import examples
 from tests.support.random_choices import ChoiceSequence
 from tests.support.random_contracts import contract
 from tests.support.random_messages import RandomMessages
@@ -46,7 +47,7 @@ def check(minimiser: ReferenceEngine, raw: bytes, facts: Facts) -> str:
     return "stripped" if first.stripped else "released"
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_messages_of_any_type_stay_as_they_are(data: bytes) -> None:
     chance = ChoiceSequence(data)

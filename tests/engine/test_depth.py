@@ -22,6 +22,7 @@ from gateway.protobuf.schema import MAX_DEPTH
 from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.support.contracts import UNKNOWN_FACTS, compiler, decode, with_open_patterns
 from tests.support.engines import decide_one
+from tests.support.examples import examples
 from tests.support.message_shape import message_shape
 from tests.support.oracle import Oracle
 from tests.support.random_choices import ChoiceSequence
@@ -161,7 +162,7 @@ def _is_minimised(made: Compiler, minimiser: ReferenceEngine, raw: bytes) -> boo
     return isinstance(verdict, Release)
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES), st.integers(0, 97))
 def test_random_types_are_minimised_at_every_depth(data: bytes, levels: int) -> None:
     chance = ChoiceSequence(data)

@@ -26,6 +26,7 @@ from gateway.protobuf.schema import MAX_DEPTH
 from tests.support.contracts import NOW_SECONDS, decode, policy, proto, with_open_patterns
 from tests.support.contracts import contract as contract_of
 from tests.support.engines import decide_one
+from tests.support.examples import examples
 from tests.support.message_shape import message_shape
 from tests.support.oracle import Oracle
 from tests.support.random_choices import ChoiceSequence
@@ -85,7 +86,7 @@ def said(engine: ReferenceEngine, held: Contract, raw: bytes, facts: Facts) -> o
     return list(message_shape(message, held))
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_the_minimiser_does_what_the_oracle_does(data: bytes) -> None:
     """Left out, since what the engine does is another thing, and no leak.
@@ -96,7 +97,7 @@ def test_the_minimiser_does_what_the_oracle_does(data: bytes) -> None:
     compare(ChoiceSequence(data))
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_masks_keep_the_paths_that_the_oracle_keeps(data: bytes) -> None:
     compare(ChoiceSequence(data), masks=True)

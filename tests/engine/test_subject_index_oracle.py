@@ -23,6 +23,7 @@ from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.engine.test_subject_index import numbered
 from tests.support.contracts import with_open_patterns
 from tests.support.engines import decide_one
+from tests.support.examples import examples
 from tests.support.known_fields import ANY
 from tests.support.oracle import Oracle
 from tests.support.random_choices import ChoiceSequence
@@ -65,7 +66,7 @@ class Kept:
             yield category, str(value.value if name else value)
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=BYTES, max_size=BYTES))
 def test_what_the_oracle_keeps_is_found_and_nothing_else(data: bytes) -> None:
     chance = ChoiceSequence(data)
