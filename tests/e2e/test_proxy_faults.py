@@ -251,11 +251,32 @@ GREETINGS: Final[Mapping[str, bytes]] = {
 }
 
 
+BROKEN: Final[Mapping[str, bytes]] = {
+    "another-first-byte": b"\2\0\0\0\1x",
+    "last-first-byte": b"\xff\0\0\0\0",
+    "half-a-prefix": b"\0\0\0",
+    "half-a-message": b"\0\0\0\0\5abc",
+    "nothing": b"",
+}
+
+
+def framed(data: bytes) -> Reply:
+    """An answer whose one frame of data holds this."""
+    return says(response_headers, lambda stream: frame(DATA, 0, stream, data), status(b"0"))
+
+
+REPLIES: Final[Mapping[str, Reply]] = {
+    **{name: reply for name, (_, reply) in FAULTS.items()},
+    **{name: framed(data) for name, data in BROKEN.items()},
+    "empty": says(response_headers, message(b""), status(b"0")),
+}
+
+
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """A gateway with an upstream for each fault, and a sound one."""
+    """A gateway with an upstream for each reply, and a sound one."""
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(serve_http2(reply)) for name, (_, reply) in FAULTS.items()}
+        ports = {name: stack.enter_context(serve_http2(reply)) for name, reply in REPLIES.items()}
         ports |= {
             name: stack.enter_context(serve_http2(lambda connection, stream: None, hello=hello))
             for name, hello in GREETINGS.items()
@@ -278,34 +299,15 @@ def test_rubbish_from_an_upstream_becomes_a_status_with_a_fixed_text(
     assert SECRET not in faulty.output[before:]
 
 
-BROKEN: Final[Mapping[str, bytes]] = {
-    "another first byte": b"\2\0\0\0\1x",
-    "the last first byte": b"\xff\0\0\0\0",
-    "half a prefix": b"\0\0\0",
-    "half a message": b"\0\0\0\0\5abc",
-    "nothing": b"",
-}
-
-
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_answer_is_no_empty_one(tmp_path: Path, broken: str) -> None:
-    with (
-        serve_http2(
-            says(response_headers, lambda stream: frame(DATA, 0, stream, BROKEN[broken]), status(b"0"))
-        ) as port,
-        gateway(tmp_path, policy(route("up", port))) as process,
-        outbound_channel(process, "up") as channel,
-    ):
+def test_a_broken_answer_is_no_empty_one(faulty: GatewayProcess, broken: str) -> None:
+    with outbound_channel(faulty, broken) as channel:
         assert {call_through(channel, "One", item(op="a")).code for _ in range(20)} == {_Code.INTERNAL}
 
 
 @pytest.mark.parametrize("name", CALL_KINDS)
-def test_an_empty_answer_passes(tmp_path: Path, name: str) -> None:
-    with (
-        serve_http2(says(response_headers, message(b""), status(b"0"))) as port,
-        gateway(tmp_path, policy(route("up", port))) as process,
-        outbound_channel(process, "up") as channel,
-    ):
+def test_an_empty_answer_passes(faulty: GatewayProcess, name: str) -> None:
+    with outbound_channel(faulty, "empty") as channel:
         assert call_through(channel, name, item(op="a")) == [b""]
 
 
