@@ -13,7 +13,7 @@ from gateway.detectors import numbering
 from tests.detectors.numbering_plans import KINDS, MOBILE_CODES
 
 CODES = sorted(COUNTRY_CODE_TO_REGION_CODE)
-TRIES_A_CODE = 20000
+TRIES_A_CODE = [3_000, pytest.param(20_000, marks=pytest.mark.soak)]
 MOBILE_TYPES = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
@@ -25,11 +25,11 @@ def examples(code: int) -> list[str]:
     return [kind.example_number for kind in kinds if kind is not None and kind.example_number]
 
 
-def tries(code: int, random: Random) -> list[str]:
+def tries(code: int, random: Random, count: int) -> list[str]:
     """Numbers of a code: any digits, and examples of each kind with a digit or some changed, one more and one less."""
     known = examples(code)
     found = [*known]
-    while len(found) < TRIES_A_CODE:
+    while len(found) < count:
         digits = random.choice(known)
         keep = random.randint(0, len(digits))
         size = max(1, len(digits) + random.choice((-1, 0, 0, 0, 0, 1)))
@@ -51,10 +51,11 @@ def number(code: int, digits: str) -> PhoneNumber:
     )
 
 
+@pytest.mark.parametrize("count", TRIES_A_CODE)
 @pytest.mark.parametrize("code", CODES)
-def test_plans_say_what_the_library_says(code: int) -> None:
+def test_plans_say_what_the_library_says(code: int, count: int) -> None:
     wrong = []
-    for digits in tries(code, Random(code)):
+    for digits in tries(code, Random(code), count):
         told = (numbering.is_valid(str(code), digits), len(digits) in numbering._plans()[str(code)].lengths)
         if told != (
             phonenumbers.is_valid_number(number(code, digits)),
@@ -64,9 +65,10 @@ def test_plans_say_what_the_library_says(code: int) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("count", TRIES_A_CODE)
 @pytest.mark.parametrize("code", MOBILE_CODES)
-def test_mobiles_are_what_the_library_says(code: int) -> None:
-    numbers = tries(code, Random(code))
+def test_mobiles_are_what_the_library_says(code: int, count: int) -> None:
+    numbers = tries(code, Random(code), count)
     wrong = [
         each
         for each in numbers
