@@ -156,6 +156,9 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Mode(StrEnum):
     """Whether a route's calls are minimised, or only reported on."""
 
+    # Looked up for each call, as directions are: an enum's own hash is a Python function.
+    __hash__ = str.__hash__
+
     ENFORCE = "enforce"
     SHADOW = "shadow"
 
@@ -165,6 +168,8 @@ class TrafficDirection(StrEnum):
 
     Named as the listeners are.
     """
+
+    __hash__ = str.__hash__
 
     OUTBOUND = "outbound"
     INBOUND = "inbound"

@@ -29,6 +29,8 @@ The caller's clock runs by itself, and ends the call first.
 class CallRecord:
     """Collects what the access log says of a call."""
 
+    __slots__ = ("_begun_ns", "_method", "bound", "caller_names", "code", "proxied", "reason", "received_ns")
+
     def __init__(self, path: str) -> None:
         self.caller_names: Sequence[str] = ()
         self.bound: BoundRoute | None = None

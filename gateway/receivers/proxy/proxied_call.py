@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Collection
 from typing import Final
 
@@ -28,6 +27,22 @@ MAX_SHADOW_PATHS: Final = 64
 class ProxiedCall:
     """A call that may pass, from its first message to its status."""
 
+    __slots__ = (
+        "_decider",
+        "_facts",
+        "_upstream",
+        "bytes_in",
+        "bytes_out",
+        "cause",
+        "code",
+        "fields_stripped",
+        "messages",
+        "request_policy",
+        "response_policy",
+        "shadow",
+        "subject",
+    )
+
     def __init__(self, compiled: CompiledRoute, upstream: Upstream, decider: Decider, facts: Facts) -> None:
         """`facts` are known apart from any message, for metadata and statuses."""
         self.request_policy = compiled.request_policy
@@ -39,7 +54,7 @@ class ProxiedCall:
         self.fields_stripped = 0
         self.code = 0
         self.cause: Cause | None = None
-        self.shadow: Counter[tuple[str, Reason]] = Counter()
+        self.shadow: dict[tuple[str, Reason], int] = {}
         self._upstream = upstream
         self._decider = decider
         self._facts = facts
@@ -116,6 +131,8 @@ class ProxiedCall:
 class ShadowedCall(ProxiedCall):
     """A call that passes as it is. What minimising would have done is recorded, also what it would have refused."""
 
+    __slots__ = ()
+
     async def minimise_request(self, raw: bytes) -> bytes:
         """Return a message of the caller as it is."""
         self.bytes_in += len(raw)
@@ -161,4 +178,4 @@ class ShadowedCall(ProxiedCall):
     def _record(self, path: str, reason: Reason, count: int = 1) -> None:
         self.fields_stripped += count
         if len(self.shadow) < MAX_SHADOW_PATHS or (path, reason) in self.shadow:
-            self.shadow[path, reason] += count
+            self.shadow[path, reason] = self.shadow.get((path, reason), 0) + count
