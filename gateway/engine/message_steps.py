@@ -150,7 +150,10 @@ class InnerMessages:
 
     def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
         """Check each."""
-        check, there, messages = self._checks[self._index], (at, self._label), getattr(parsed, self._name)
+        messages = getattr(parsed, self._name)
+        if not messages:
+            return
+        check, there = self._checks[self._index], (at, self._label)
         context.spend(len(messages))
         for message in messages[:] if len(messages) < MAX_COPIED_MESSAGES else messages:
             check(message, context, there)

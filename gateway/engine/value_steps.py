@@ -124,7 +124,10 @@ class AppliedValues:
 
     def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
         """Apply the rule to each, and leave in the list those that stay."""
-        field, there, apply = getattr(parsed, self._name), (at, self._label), self._apply
+        field = getattr(parsed, self._name)
+        if not field:
+            return
+        there, apply = (at, self._label), self._apply
         context.spend(len(field))
         values = field[:]
         kept = [apply(value, context, there) for value in values]
