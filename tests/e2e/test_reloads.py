@@ -8,14 +8,12 @@ from __future__ import annotations
 import itertools
 import json
 import queue
-import random
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -34,6 +32,7 @@ from tests.e2e.random_policies import (
     fields_of,
     note,
 )
+from tests.e2e.recipients import History, Item, Web, token
 from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS, CallStatus, blocking_channel, status_of
 from tests.support.gateway_process import GatewayProcess
 from tests.support.proxy_process import fetch_page, reload_count, wait_until
@@ -44,75 +43,6 @@ SLACK: Final = 2.0
 
 EMIT: Final = "/kannelle.privacy.v1.EmitService/Emit"
 BOTH: Final = "/t.Talk/Both"
-
-
-def token(number: int) -> str:
-    """A number in letters: nothing that looks like a phone's."""
-    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
-
-
-class Item:
-    """An item that came to a recipient."""
-
-    def __init__(self, where: str, drawn: Any, at: float) -> None:
-        self.where = where
-        self.plan: str = drawn["plan"]
-        self.fields = frozenset(drawn["message"])
-        self.token: str = drawn["message"].get("op", "")
-        self.at = at
-
-
-class Web:
-    """A recipient over HTTP that hangs and fails, until it is told to be well."""
-
-    def __init__(self, seed: int) -> None:
-        self.came: list[Item] = []
-        self.taken: set[str] = set()
-        self.well = threading.Event()
-        self._random = random.Random(seed)
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                at, body = time.monotonic(), self.rfile.read(int(self.headers["Content-Length"]))
-                items = [Item(self.path, drawn, at) for drawn in json.loads(body)["items"]]
-                outer.came += items
-                fault = 1.0 if outer.well.is_set() else outer._random.random()
-                if fault < 0.05:
-                    outer.well.wait(3)
-                elif fault < 0.15:
-                    return self._answer(503)
-                elif fault < 0.2:
-                    self.close_connection = True
-                    return None
-                if self.path.startswith("/keep"):
-                    outer.taken.update(item.token for item in items)
-                return self._answer(200)
-
-            def _answer(self, status: int) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *given: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.handle_error = lambda *given: None  # type: ignore[method-assign]  # who gives up hangs up
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.well.set()
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class Said:
@@ -211,36 +141,9 @@ class Load:
             self.ended.append((call.code(), call.details()))
 
 
-class History:
-    """What was in force, from when until when at most: a change is over once the gateway says so."""
-
-    def __init__(self) -> None:
-        self._spans: list[tuple[PolicyVersion, float, float]] = []
-
-    def before(self, generation: PolicyVersion) -> None:
-        """It may come into force from now on."""
-        self._spans.append((generation, time.monotonic(), float("inf")))
-
-    def after(self) -> None:
-        """It has: what was before isn't any more."""
-        now = time.monotonic()
-        self._spans[:-1] = [(generation, begun, min(ended, now)) for generation, begun, ended in self._spans[:-1]]
-
-    def withdraw(self) -> None:
-        """It never did."""
-        self._spans.pop()
-
-    def within(self, begin: float, end: float) -> list[PolicyVersion]:
-        """What may have been in force at some moment of a span."""
-        return [generation for generation, begun, ended in self._spans if begun <= end and begin <= ended]
-
-    @property
-    def every(self) -> list[PolicyVersion]:
-        """All that ever was."""
-        return [generation for generation, _, _ in self._spans]
-
-
-def change(process: GatewayProcess, generations: PolicyVersions, generation: PolicyVersion, history: History) -> None:
+def change(
+    process: GatewayProcess, generations: PolicyVersions, generation: PolicyVersion, history: History[PolicyVersion]
+) -> None:
     """Put a policy in force while everything runs, or see it refused."""
     outcome = "ok" if generation.valid else "failed"
     count = reload_count(process, outcome=outcome)
@@ -277,7 +180,7 @@ def waiting(process: GatewayProcess) -> float:
 
 @pytest.mark.parametrize("count", [15, pytest.param(200, marks=pytest.mark.soak)])
 def test_everything_changes_again_and_again_under_load(tmp_path: Path, count: int) -> None:
-    seed, history = 20, History()
+    seed, history = 20, History[PolicyVersion]()
     said: list[Said] = []
     with ExitStack() as stack:
         web, port = stack.enter_context(Web(seed)), stack.enter_context(upstream(said))
@@ -299,7 +202,7 @@ def test_everything_changes_again_and_again_under_load(tmp_path: Path, count: in
     check_streams(said, history)
     # Nothing that was acknowledged is lost, where something leads it on.
     assert load.failed == []
-    assert load.sent.keys() - web.taken == set()
+    assert load.sent.keys() - {item.token for item in web.accepted if item.where.startswith("/keep")} == set()
     assert load.sent.keys() - {item.token for item in logged if destination(item, history) == "log"} == set()
     assert {code for code, _ in load.ended} <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED}
     assert {text for code, text in load.ended if code is grpc.StatusCode.UNAVAILABLE} == {
@@ -314,12 +217,12 @@ def lines(state: Path) -> Iterator[Item]:
             yield from (Item(path.name, json.loads(line), 0.0) for line in path.read_bytes().splitlines())
 
 
-def destination(item: Item, history: History) -> str:
+def destination(item: Item, history: History[PolicyVersion]) -> str:
     """Whom an item was for, by its plan."""
     return next(generation.plans[item.plan][0] for generation in history.every if item.plan in generation.plans)
 
 
-def check_items(items: list[Item], sent: dict[str, float], history: History) -> None:
+def check_items(items: list[Item], sent: dict[str, float], history: History[PolicyVersion]) -> None:
     """Each was made by a plan of the policy in force when it was led there, and holds what that plan lets through."""
     assert items
     by_plan: dict[str, list[PolicyVersion]] = {}
@@ -350,7 +253,7 @@ def _leads(generation: PolicyVersion, item: Item, name: str) -> bool:
     )
 
 
-def check_streams(said: list[Said], history: History) -> None:
+def check_streams(said: list[Said], history: History[PolicyVersion]) -> None:
     """No message holds more than what was in force within the grace before it let through."""
     assert said
     for one in said:

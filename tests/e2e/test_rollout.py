@@ -1,195 +1,213 @@
-"""Policies are rolled out under load, in either order.
+"""Policies and contracts are rolled out under load, in any order, and gateways of several versions are there at once.
 
-No call fails for what hub and agents know, nothing is lost, all is minimised.
+No call fails for what both sides know; what only an agent knows is told to come again; what was acknowledged arrives
+once, and nothing beyond what the policy of that moment lets through.
 """
 
 from __future__ import annotations
 
 import signal
-import threading
-import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import pytest
-from kannelle.privacy.v1 import analytics_pb2
 
-from tests.e2e.clients_and_vendor import PLANTED, POLICY, FaultyVendor
-from tests.support.channels import TIMEOUT_SECONDS, blocking_channel, call
-from tests.support.gateway_process import GatewayProcess
-from tests.support.ports import reserved
-from tests.support.proxy_certificates import certificate_for, dns, write_tls
-from tests.support.requests import TRACK, event
-
-OLD: Final = POLICY
-NEW: Final = POLICY.replace("allow: [USER_ID, WORK_EMAIL, OPERATIONAL]", "allow: [USER_ID, OPERATIONAL]").replace(
-    "  video.exported:", "  video.shared: {{properties: {{codec: {{one_of: [h264]}}}}}}\n  video.exported:"
+from tests.e2e.fleet import AGENTS, DIRECT, HUB, KEEPING, Fleet
+from tests.e2e.recipients import History, Item, Web
+from tests.e2e.rollout_load import CALLS, ONE, Answer, Failure, Load, Sent, field_names
+from tests.e2e.rollout_versions import (
+    AWAY,
+    LASTING,
+    NEW,
+    NEW_CONTRACT,
+    NEW_POLICY,
+    OLD,
+    TYPES,
+    Version,
+    fields_of,
+    made,
+    message_class,
+    token_of,
 )
-"""Another event, and no address any more: every plan is another one."""
+from tests.support.proxy_process import wait_until
+from tests.support.recording_upstream import AnswerScript, ReceivedCall, RecordingUpstream
 
-SHARED: Final = "video.shared"
+SLACK_SECONDS: Final = 2.0
+"""How long what was on the wire may take to be noted, on a machine that is busy."""
 
-
-class Calls:
-    """Callers of one agent that send one event after the other, each once.
-
-    `failed` counts the codes of those that weren't acknowledged.
-    """
-
-    def __init__(self, address: str, start: int) -> None:
-        self.acknowledged: Counter[str] = Counter()
-        self.users: set[str] = set()
-        self.failed: Counter[tuple[str, str]] = Counter()
-        self.name = "video.exported"
-        self._address = address
-        self._start = start
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        number = self._start
-        with blocking_channel(self._address) as channel:
-            while not self._ended.is_set():
-                number += 1
-                for name in {"video.exported", self.name}:
-                    self._send(channel, name, f"usr_{name[6]}{number}")
-
-    def end(self) -> None:
-        self._ended.set()
-
-    def until(self, name: str, more: int) -> None:
-        """Wait until so many more events of a name have been acknowledged."""
-        wanted, end = self.acknowledged[name] + more, time.monotonic() + TIMEOUT_SECONDS
-        while self.acknowledged[name] < wanted:
-            assert time.monotonic() < end, (name, self.acknowledged, self.failed)
-            self._ended.wait(0.02)
-
-    def _send(self, channel: grpc.Channel, name: str, user: str) -> None:
-        made = event(user, "ada@acme.example")
-        made.name, (made.user.full_name, made.user.phone_number) = name, PLANTED
-        made.properties["codec"].string_value = "h264"
-        answer: Any = call(channel, TRACK, analytics_pb2.TrackEventRequest(event=made).SerializeToString(), timeout=10)
-        if isinstance(answer, bytes):
-            self.acknowledged[name] += 1
-            self.users.add(user)
-        else:
-            self.failed[name, answer.code.name] += 1
+Step = Callable[[Fleet], None]
 
 
-class Fleet:
-    """A hub, an agent with an outbox of its own, and one without."""
-
-    def __init__(self, folder: Path, vendor: FaultyVendor, stack: ExitStack) -> None:
-        self._vendor = vendor
-        self._folder = folder
-        port = stack.enter_context(reserved())
-        hub = {
-            "ROLE": "hub",
-            "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{port}",
-            "LISTENERS__DELIVERY__AGENTS": "[localhost]",
-        }
-        agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{port}"}
-        roles: Mapping[str, Mapping[str, str]] = {"hub": hub, "keeping": {**agent, "OUTBOX": "{}"}, "direct": agent}
-        self.processes: dict[str, GatewayProcess] = {}
-        for name, more in roles.items():
-            # The hub first: an agent that comes up before its hub knows it as away for a moment.
-            self.processes[name] = stack.enter_context(self._start(name, more))
-            assert self.processes[name].address
-
-    def roll_out(self, policy: str, *names: str) -> None:
-        """Put a policy in force."""
-        for name in names:
-            said = len(self.processes[name].output)
-            self._write(name, policy)
-            self.processes[name].send_signal(signal.SIGHUP)
-            while b"policy: reloaded" not in self.processes[name].output[said:]:
-                self.processes[name].wait_for_output(b"policy: reloaded")
-
-    def _write(self, name: str, policy: str) -> None:
-        path = self._folder / name / "policy.yaml"
-        (new := path.with_suffix(".new")).write_text(policy.format(url=self._vendor.url))
-        new.replace(path)
-
-    def _start(self, name: str, more: Mapping[str, str]) -> GatewayProcess:
-        folder = self._folder / name
-        folder.mkdir()
-        self._write(name, OLD)
-        tls = write_tls(folder, certificate_for(dns("localhost")))
-        files = {"TLS__CERTIFICATE": str(tls.certificate), "TLS__KEY": str(tls.key), "TLS__CA": str(tls.ca)}
-        given = {
-            "POLICY": str(folder / "policy.yaml"),
-            "INSECURE_LOOPBACK": "true",
-            "RELOAD__EVERY": "0.1s",
-            **files,
-            **more,
-        }
-        return GatewayProcess(
-            folder,
-            environ={"SEGMENT_WRITE_KEY": "a-write-key", **{f"PRIVACY_GATEWAY__{k}": v for k, v in given.items()}},
-        )
+def to(version: Version, *names: str) -> Step:
+    """Put a version in force at some gateways, one after the other."""
+    return lambda fleet: fleet.reload(version, *names)
 
 
-@contextmanager
-def calling(fleet: Fleet) -> Iterator[Mapping[str, Calls]]:
-    """Callers of both agents, until the end."""
-    calls = {
-        name: Calls(fleet.processes[name].address, start) for name, start in (("keeping", 0), ("direct", 1_000_000))
-    }
-    with ThreadPoolExecutor(len(calls)) as pool:
-        running = [pool.submit(one.run) for one in calls.values()]
-        try:
-            yield calls
-        finally:
-            for one in calls.values():
-                one.end()
-            for future in running:
-                future.result(TIMEOUT_SECONDS)
+def refused(version: Version, *names: str) -> Step:
+    """Bring a version that can't be put in force: what was stays."""
+    return lambda fleet: fleet.reload(version, *names, refused=True)
 
 
-HUB, AGENTS = ("hub",), ("keeping", "direct")
+def restarted(version: Version, number: signal.Signals) -> Step:
+    """Have another process of the hub, with a version, where the one before was."""
+    return lambda fleet: fleet.restart_hub(version, number)
 
 
-@pytest.mark.parametrize("order", [(HUB, AGENTS), (AGENTS, HUB)], ids=["the hub first", "the agents first"])
-@pytest.mark.parametrize(("before", "after"), [(OLD, NEW), (NEW, OLD)], ids=["an event comes", "an event goes"])
-def test_a_roll_out_stops_nobody(before: str, after: str, order: tuple[tuple[str, ...], ...], tmp_path: Path) -> None:
-    vendor = FaultyVendor(seed=5)
-    vendor.stand_in.faults = lambda: None
+ROLL_OUTS: Final[Mapping[str, tuple[Step, ...]]] = {
+    "the hub first": (to(NEW, HUB), to(NEW, *AGENTS)),
+    "the agents first": (to(NEW, *AGENTS), to(NEW, HUB)),
+    "the hub's policy without its contract": (refused(NEW_POLICY, HUB), to(NEW, *AGENTS), to(NEW, HUB)),
+    "one agent, the hub in another process, the other agent": (
+        to(NEW, KEEPING),
+        restarted(NEW, signal.SIGTERM),
+        to(NEW, DIRECT),
+    ),
+}
+LONG_ROLL_OUTS: Final[Mapping[str, tuple[Step, ...]]] = {
+    "contracts, then policies, the agents first": (
+        to(NEW_CONTRACT, *AGENTS),
+        to(NEW_CONTRACT, HUB),
+        to(NEW, *AGENTS),
+        to(NEW, HUB),
+    ),
+    "policies, then contracts": (
+        to(NEW_POLICY, *AGENTS),
+        to(NEW_CONTRACT, HUB),
+        to(NEW, HUB),
+        to(NEW, *AGENTS),
+    ),
+    "the other agent, the hub, and one": (to(NEW, DIRECT), to(NEW, HUB), to(NEW, KEEPING)),
+    "the hub is killed between": (to(NEW, KEEPING), restarted(OLD, signal.SIGKILL), to(NEW, DIRECT, HUB)),
+}
+ROLL_BACKS: Final[Mapping[str, tuple[Step, ...]]] = {
+    "back, the hub first": (to(OLD, HUB), to(OLD, *AGENTS)),
+    "back, the agents first": (to(OLD, *AGENTS), to(OLD, HUB)),
+    "back, the hub in another process": (restarted(OLD, signal.SIGTERM), to(OLD, *AGENTS)),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "steps", "count", "seed"),
+    [
+        *(pytest.param(OLD, steps, 10, None, id=name) for name, steps in ROLL_OUTS.items()),
+        *(pytest.param(OLD, steps, 30, 7, id=name, marks=pytest.mark.soak) for name, steps in LONG_ROLL_OUTS.items()),
+        *(pytest.param(NEW, steps, 30, 7, id=name, marks=pytest.mark.soak) for name, steps in ROLL_BACKS.items()),
+    ],
+)
+def test_a_roll_out_fails_no_call_and_loses_nothing(
+    first: Version, steps: tuple[Step, ...], count: int, seed: int | None, tmp_path: Path
+) -> None:
+    asked: dict[str, frozenset[str]] = {}
     with ExitStack() as stack:
-        stack.callback(vendor.stop)
-        fleet = Fleet(tmp_path, vendor, stack)
-        if before is NEW:
-            fleet.roll_out(NEW, *HUB, *AGENTS)
-        with calling(fleet) as calls:
-            for one in calls.values():
-                one.until("video.exported", 50)
-            for names in order:
-                if before is NEW or names == AGENTS:
-                    for one in calls.values():
-                        one.name = SHARED
-                fleet.roll_out(after, *names)
-                for one in calls.values():
-                    one.until("video.exported", 50)
-        both = calls.values()
-        assert not [key for one in both for key in one.failed if key[0] == "video.exported"]
-        if before is OLD:
-            # What the hub doesn't know yet is kept, or its caller is told to send it again.
-            assert {code for _, code in calls["keeping"].failed} <= {"FAILED_PRECONDITION"}
-            assert {code for _, code in calls["direct"].failed} <= {"UNAVAILABLE", "FAILED_PRECONDITION"}
-            known = set().union(*(one.users for one in both))
-        else:
-            known = {user for one in both for user in one.users if user.startswith("usr_e")}
-        _arrive(vendor, known)
+        web, service = stack.enter_context(Web(seed or 0)), stack.enter_context(RecordingUpstream())
+        stack.enter_context(service.scripted(directory(asked)))
+        if seed is None:
+            web.well.set()
+        fleet = Fleet(tmp_path, first, web.port, service.port, stack)
+        load = Load(fleet, asked)
+        with load.running():
+            load.wait_for_more(count, *LASTING)
+            for step in steps:
+                step(fleet)
+                load.wait_for_more(count, *LASTING)
+            last = fleet.histories[HUB].every[-1]
+            load.wait_for_more(count, *filter(last.destinations, TYPES))
+        web.well.set()
+        due = {(where, one.token) for one in load.sent for where in _due(fleet, one)}
+        wait_until(lambda: due <= {(item.where[1:], token_of(item.message)) for item in web.accepted}, every=0.2)
+    check_failures(load.failures, fleet.histories)
+    check_items(web, load.sent, fleet.histories)
+    check_answers(load.answers, fleet.histories)
 
 
-def _arrive(vendor: FaultyVendor, users: set[str]) -> None:
-    end, pause = time.monotonic() + 2 * TIMEOUT_SECONDS, threading.Event()
-    while left := users - {one["userId"] for one in vendor.events}:
-        assert time.monotonic() < end, (len(left), sorted(left)[:5])
-        pause.wait(0.1)
-    assert not any(value in repr(vendor.events) for value in (*PLANTED, "ada@acme.example"))
-    assert all(one["properties"] == {"codec": "h264"} for one in vendor.events)
-    assert vendor.stand_in.violations == []
+def directory(asked: dict[str, frozenset[str]]) -> AnswerScript:
+    """A service that notes what it is asked with, and answers with all that there is."""
+
+    def script(seen: ReceivedCall, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        name = CALLS[seen.path[1:]]
+        for raw in requests:
+            message: Any = message_class(name).FromString(raw)
+            asked[message.op] = field_names(name, raw)
+            yield made(name, message.op)
+
+    return script
+
+
+Histories = Mapping[str, History[Version]]
+
+
+def _due(fleet: Fleet, one: Sent) -> frozenset[str]:
+    """Where an item must arrive: where all that its agent had in force meanwhile led it, and the hub leads it now."""
+    versions = fleet.histories[one.agent].within(*one.span)
+    ways = [version.destinations(one.type) for version in (*versions, fleet.histories[HUB].every[-1])]
+    return frozenset.intersection(*ways)
+
+
+def check_failures(failures: list[Failure], histories: Histories) -> None:
+    """Each is of what one side didn't know at that time, and only an agent without an outbox tells of its hub's."""
+    for one in failures:
+        versions = histories[one.agent].within(*one.span)
+        hubs = histories[HUB].within(*one.span)
+        others = histories[DIRECT].within(*one.span)
+        match one.status.code:
+            case grpc.StatusCode.UNAVAILABLE:
+                assert one.status.after, one
+                assert one.agent == DIRECT, one
+                assert any(
+                    not version.destinations(one.type) <= hub.destinations(one.type)
+                    for version in versions
+                    for hub in hubs
+                ), (one, versions, hubs)
+            case grpc.StatusCode.FAILED_PRECONDITION:
+                assert not all(version.destinations(one.type) for version in versions), one
+            case grpc.StatusCode.UNIMPLEMENTED:
+                assert one.type != ONE, one
+                assert any(version.contract != NEW.contract for version in (*versions, *others)), one
+            case _:
+                raise AssertionError(one)
+
+
+def check_items(web: Web, sent: list[Sent], histories: Histories) -> None:
+    """Each arrived under one key, where a policy of its time led it, with what the hub let through when it came."""
+    by_token = {one.token: one for one in sent}
+    keys: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for item in web.came:
+        token = token_of(item.message)
+        keys[item.where, token].add(item.key)
+        name: str = item.message["name"] if "user" in item.message else item.type
+        hubs = histories[HUB].within(item.at - SLACK_SECONDS, item.at)
+        allowed = [hub.fields(name) for hub in hubs if item.where[1:] in hub.destinations(name)]
+        assert any(fields_of(item.message) <= fields for fields in allowed), (item.where, item.message, hubs)
+        if (one := by_token.get(token)) is not None:
+            assert one.type == name
+            check_minimised(item, one, histories)
+    assert {len(some) for some in keys.values()} == {1}
+
+
+def check_minimised(item: Item, one: Sent, histories: Histories) -> None:
+    """An item has what its agent's plan left, and lacks nothing that all let through which it passed."""
+    agents = histories[one.agent].within(*one.span)
+    hubs = [version for version in histories[HUB].within(one.span.begin, item.at) if version != AWAY]
+    fields = fields_of(item.message)
+    assert any(fields <= version.fields(one.type) for version in agents), (item.message, agents)
+    # What waits at an agent is decided on again there.
+    later = histories[one.agent].within(one.span.begin, item.at)
+    assert fields >= frozenset.intersection(*(version.fields(one.type) for version in (*later, *hubs))), item.message
+
+
+def check_answers(answers: list[Answer], histories: Histories) -> None:
+    """Neither what was asked nor what was answered holds more than both gateways let through, or less."""
+    for one in answers:
+        name = CALLS[one.method]
+        pairs = [
+            outer.fields(name) & inner.fields(name)
+            for outer in histories[KEEPING].within(*one.span)
+            for inner in histories[DIRECT].within(*one.span)
+        ]
+        for fields in (one.asked, one.answered):
+            assert frozenset.intersection(*pairs) <= fields <= frozenset.union(*pairs), one
+            assert any(fields <= pair for pair in pairs), one
