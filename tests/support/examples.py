@@ -10,4 +10,4 @@ _USUAL = 100
 
 def examples(count: int) -> int:
     """`count`, and ten times as many under `--hypothesis-profile=long`."""
-    return count * settings.default.max_examples // _USUAL
+    return count * settings().max_examples // _USUAL
