@@ -27,7 +27,10 @@ UNDONE: Final = (
 )
 UNDONE_BY_APP: Final = UNDONE.format("app")
 UNDONE_BY_EPHEMERAL: Final = UNDONE.replace("the container {}", "an ephemeral container")
-NAME_TAKEN: Final = f"the container {LOCK} differs from what is injected by that name: rename yours, or leave it out"
+NAME_TAKEN: Final = (
+    f"the container {LOCK} differs from what is injected by that name: rename yours, or leave it out, and let no "
+    "webhook change it"
+)
 FS_GROUP: Final = (
     "the privacy gateway can't write to a volume claim of a pod without fsGroup: set securityContext.fsGroup of the pod"
 )

@@ -145,3 +145,4 @@ def test_a_mesh_that_leads_the_gateways_probes_elsewhere_has_the_pod_refused(rel
         text = said(lambda: release.cluster.api.create(pod(), dry_run=True))
     assert text is not None
     assert f"the container {GATEWAY} differs from what is injected by that name" in text
+    assert text.endswith("let no webhook change it")

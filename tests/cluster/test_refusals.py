@@ -46,7 +46,8 @@ HOST_NETWORK: Final = (
 )
 USER_ID: Final = "UID 14317 is the privacy gateway's alone: run as another one"
 NAME_TAKEN: Final = (
-    "the container privacy-gateway differs from what is injected by that name: rename yours, or leave it out"
+    "the container privacy-gateway differs from what is injected by that name: rename yours, or leave it out, and let "
+    "no webhook change it"
 )
 ENVIRONMENT: Final = (
     "the container app lacks the environment by which it finds the privacy gateway, or says something else there: take "

@@ -88,7 +88,7 @@ hostNetwork: >-
 userId: >-
   UID {{ include "privacy-gateway.uid" . }} is the privacy gateway's alone: run as another one
 container: >-
-  the container {names} differs from what is injected by that name: rename yours, or leave it out
+  the container {names} differs from what is injected by that name: rename yours, or leave it out, and let no webhook change it
 missing: >-
   the pod has no privacy gateway before all its other init containers:
   {{ if eq .Values.injection.mode "policy" }}create it once the policy inject.privacy.kannelle.com is there{{ else }}patch its manifest by `privacy-gateway inject`{{ end }},
