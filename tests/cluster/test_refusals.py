@@ -22,6 +22,7 @@ OWN_ENDPOINT: Final = {"privacy.kannelle.com/own-endpoint": "allowed"}
 CERTIFICATE: Final = "privacy-gateway-tls-default"
 AS_GATEWAY: Final = {"runAsUser": 14317}
 MOUNTED: Final = [{"name": "privacy-gateway-tls", "mountPath": "/tls"}]
+KEY: Final = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": CERTIFICATE, "key": "tls.key"}}}
 DISABLED: Final = {INJECT: "disabled"}
 
 ANNOTATION: Final = (
@@ -62,6 +63,10 @@ VOLUME: Final = (
     "the volume {} has the name or the certificate of one of the privacy gateway's: rename it, or leave it out"
 )
 MOUNT: Final = "the container app mounts a volume of the privacy gateway's: only the gateway may"
+CERTIFICATE_READ: Final = (
+    "the container app has the certificate of a privacy gateway in its environment: only the gateway may have it, so "
+    "take the secret out of env and envFrom"
+)
 EPHEMERAL_MOUNT: Final = "an ephemeral container mounts a volume of the privacy gateway's: only the gateway may"
 
 
@@ -114,6 +119,16 @@ REFUSED: Final = {
         pod(**volume("x", projected={"sources": [{"secret": {"name": CERTIFICATE}}]})),
         VOLUME.format("x"),
     ),
+    "another account's certificate": (
+        pod(**volume("x", secret={"secretName": "privacy-gateway-tls-editor"})),
+        VOLUME.format("x"),
+    ),
+    "key in a variable": (pod(container(env=[KEY])), CERTIFICATE_READ),
+    "certificate in all variables": (pod(container(envFrom=[{"secretRef": {"name": CERTIFICATE}}])), CERTIFICATE_READ),
+    "key in a variable of an init container": (
+        pod(initContainers=[container("own", env=[KEY])]),
+        CERTIFICATE_READ.replace("app", "own"),
+    ),
     "mount": (pod(container(volumeMounts=MOUNTED)), MOUNT),
     "two containers": (
         pod(
@@ -133,6 +148,10 @@ ADMITTED: Final = {
     ),
     "the gateway's endpoint": pod(app(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317")),
     "another protocol": pod(app(OTEL_EXPORTER_OTLP_PROTOCOL="http/json")),
+    "secrets of its own": pod(
+        container(env=[{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "own", "key": "key"}}}]),
+        **volume("x", secret={"secretName": "own"}),
+    ),
     "a proxy that a field names": pod(
         container(env=[{"name": "NO_PROXY", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}])
     ),
@@ -147,6 +166,10 @@ EPHEMERAL: Final = {
     "plain": (container("debug"), None),
     "as the gateway": (container("debug", securityContext=AS_GATEWAY), USER_ID),
     "with its certificate": (container("debug", volumeMounts=MOUNTED), EPHEMERAL_MOUNT),
+    "with its key": (
+        container("debug", env=[KEY]),
+        CERTIFICATE_READ.replace("the container app", "an ephemeral container"),
+    ),
 }
 
 IMAGES: Final = {

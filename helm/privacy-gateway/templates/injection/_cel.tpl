@@ -85,6 +85,12 @@ name images of before, and a cluster may have every image pulled always (its plu
 {{- $text | replace "{service}" "\" + variables.service + \"" }}
 {{- end }}
 
+{{/* Whether container C takes a gateway's certificate into its environment. */}}
+{{- define "privacy-gateway.readsCertificate" -}}
+({{ . }}.?env.orValue([]).exists(e, e.?valueFrom.?secretKeyRef.?name.orValue("").startsWith("privacy-gateway-tls-"))
+ || {{ . }}.?envFrom.orValue([]).exists(e, e.?secretRef.?name.orValue("").startsWith("privacy-gateway-tls-")))
+{{- end }}
+
 {{/*
 Whether container C can't undo the lock: by a capability of its own, as root with those of the runtime, or by a program that is set-user-ID, for
 which no capability is needed.

@@ -103,6 +103,9 @@ volume: >-
   the volume {names} has the name or the certificate of one of the privacy gateway's: rename it, or leave it out
 mount: >-
   the container {names} mounts a volume of the privacy gateway's: only the gateway may
+certificate: >-
+  the container {names} has the certificate of a privacy gateway in its environment: only the gateway may have it, so take the secret out of env
+  and envFrom
 lock: >-
   the container {names} could undo the lock of the pod's network: say runAsUser and allowPrivilegeEscalation: false of it, drop ALL or run as
   another user than root, and add no capability but {{ include "privacy-gateway.harmlessCapabilities" . | fromJsonArray | join ", " }}; privileged it may not be
