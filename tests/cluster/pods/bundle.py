@@ -1,7 +1,7 @@
 """A container of a pod as runc runs it: what kubelet and a container runtime make of its JSON.
 
-What stands in the JSON and isn't known here is an error, so that nothing of it is left out in silence. seccomp, and how
-much of a processor a container gets, are left out: nothing is tested that hangs on them.
+What stands in the JSON and isn't known here is an error, so that nothing of it is left out in silence. Left out are
+seccomp, how much of a processor a container gets, and variables of services: nothing is tested that hangs on them.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ NEW_NETWORK: Final = 0x40000000
 """CLONE_NEWNET of setns(2)."""
 
 INTERFACE: Final = "eth0"
-POD_RANGES: Final = ("10.77.{}.0/24", "fd77:0:0:{}::/64")
 POD_ADDRESSES: Final = ("10.77.{}.2", "fd77:0:0:{}::2")
 GATEWAYS: Final = ("10.77.{}.1", "fd77:0:0:{}::1")
+ALL_GROUPS: Final = "0 2147483647"
+"""Who may ping without a capability: containerd and CRI-O let everybody."""
 
 Result = TypeVar("Result")
 
@@ -107,6 +108,7 @@ class Networks:
             for address, prefix in zip(addresses, ("/24", "/64"), strict=True):
                 network.ip("address", "add", address.format(number) + prefix, "dev", name, *_at_once(address))
             network.ip("link", "set", name, "up")
+        pod.within(partial(_set, "net.ipv4.ping_group_range", ALL_GROUPS))
         for address in GATEWAYS:
             pod.ip("route", "add", "default", "via", address.format(number))
         return pod

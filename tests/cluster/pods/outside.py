@@ -24,7 +24,7 @@ KINDS: Final = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 class Place(NamedTuple):
-    """Where something listens, by `tcp` or `udp`."""
+    """Where somebody may be reached, by `tcp`, `udp` or `ping`, which has no port."""
 
     kind: str
     address: str

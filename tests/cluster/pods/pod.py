@@ -70,10 +70,11 @@ class Pod:
             self._wait_until_started(container)
 
     def wait_until_ready(self) -> None:
-        """Wait until every readiness probe passes, as a service waits that calls it."""
+        """Wait until every probe passes, as a service waits that calls it."""
         for container in self._all():
-            if "readinessProbe" in container and container["name"] in self.running:
-                self._wait_until(container, "readinessProbe")
+            for probe in ("readinessProbe", "livenessProbe"):
+                if probe in container and container["name"] in self.running:
+                    self._wait_until(container, probe)
 
     def run_beside(self, name: str, **changed: Any) -> str:
         """What a container of the pod prints that is made anew with some of its JSON changed, and runs to its end."""

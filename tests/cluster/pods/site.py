@@ -16,7 +16,7 @@ from tests.cluster.pods import images, manifests
 from tests.cluster.pods.manifests import HUB, HUB_HOST, NAMESPACE, RELEASE_NAMESPACE, Security
 from tests.cluster.pods.network import Networks, networks
 from tests.cluster.pods.outside import Outside, serving
-from tests.cluster.pods.places import ALLOWED, RESOLVERS, WHO_REACHES
+from tests.cluster.pods.places import ALLOWED, RESOLVERS, SERVED
 from tests.cluster.pods.pod import Node, Pod
 from tests.cluster.pods.programs import idle
 from tests.cluster.pods.volumes import Volumes
@@ -98,7 +98,7 @@ class Site:
         wait_until(lambda: self._cluster.api.list(pods))
         names = dict.fromkeys((HUB_HOST, f"{HUB_HOST}.cluster.local"), address)
         with (
-            serving(self._nets.outside, list(WHO_REACHES), names) as self.outside,
+            serving(self._nets.outside, SERVED, names) as self.outside,
             Pod(self._cluster.api.read(pods), self.node, network) as self.hub,
         ):
             self.hub.start()

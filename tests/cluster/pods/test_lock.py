@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.cluster.pods.outside import DNS_PORT, Place
-from tests.cluster.pods.places import APP, BOTH, INTERNET, WHO_REACHES
+from tests.cluster.pods.places import APP, BOTH, INTERNET, SERVED, WHO_REACHES
 from tests.cluster.pods.pod import Pod
 from tests.cluster.pods.programs import FOLDER, PYTHON, idle
 from tests.cluster.pods.site import LOCKED, OPEN, UNGUARDED, Site
@@ -58,7 +58,7 @@ def attempts(site: Site, pod: Pod, name: str) -> dict[Place, Attempt]:
 
 def heard(site: Site) -> dict[Place, int]:
     """How often each place was told what containers are made to send there."""
-    return {place: site.outside.heard[place].count(said(place)) for place in WHO_REACHES}
+    return {place: site.outside.heard[place].count(said(place)) for place in SERVED}
 
 
 def asked(*places: Place) -> str:
@@ -94,7 +94,7 @@ def test_it_lets_out_the_gateway_alone_and_what_it_refuses_is_told_at_once_and_c
             assert max(attempt.seconds for attempt in refused.values()) < AT_ONCE_SECONDS, found
             assert refused_packets(pod, lock) - packets == len(refused), found
     assert reached == WHO_REACHES
-    assert heard(site) == {place: before[place] + len(who) for place, who in WHO_REACHES.items()}
+    assert heard(site) == {place: before[place] + len(WHO_REACHES[place]) for place in SERVED}
 
 
 @pytest.mark.parametrize("lock", sorted(LOCKED))

@@ -12,17 +12,27 @@ import sys
 import time
 
 TIMEOUT_SECONDS = 5.0
-KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+ECHO_REQUESTS = {socket.AF_INET: b"\x08", socket.AF_INET6: b"\x80"}
+"""Types of messages: RFC 792, RFC 4443."""
+
+
+def made(kind: str, family: socket.AddressFamily) -> socket.socket:
+    """Return a socket of a kind; `ping` is one that needs no capability: icmp(7)."""
+    if kind == "ping":
+        protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
+        return socket.socket(family, socket.SOCK_DGRAM, protocol)
+    return socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
 
 
 def reach(kind: str, address: str, port: int, said: bytes) -> str:
     """Return `reached`, or an error's name."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, KINDS[kind]) as connection:
+    with made(kind, family) as connection:
         connection.settimeout(TIMEOUT_SECONDS)
         try:
             connection.connect((address, port))
-            connection.send(said)
+            # Code, checksum, identifier and number: the kernel knows better.
+            connection.send(ECHO_REQUESTS[family] + bytes(7) + said if kind == "ping" else said)
             return "reached" if connection.recv(4096) else "closed"
         except TimeoutError:
             return "ETIMEDOUT"
