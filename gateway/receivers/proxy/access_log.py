@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final, Literal
 
 import grpc
@@ -20,6 +21,7 @@ from gateway.pipeline.flows import Flow, Flows
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import Counts, ProxyCallResult, ResourceUsage
 from gateway.telemetry.series import NANOS_PER_SECOND
+from gateway.telemetry.throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ MAX_BATCH_ENTRIES: Final = 512
 
 MAX_SLICE_ENTRIES: Final = 16
 """Entries that are decided on at one go. Calls have their turn before the next ones."""
+
+RETRY_SECONDS: Final = 1.0
+"""When a batch is delivered again that couldn't be, in seconds, unless its recipient says when."""
 
 MAX_WAITING_ENTRIES: Final = 65_536
 """Entries that may wait. What comes beyond that is dropped, and counted: calls don't wait for their log."""
@@ -89,7 +94,8 @@ class AccessLog:
         self._telemetry = telemetry
         self._waiting: list[AccessRecord] = []
         self._work = asyncio.Event()
-        self._stopping = False
+        self._stop = asyncio.Event()
+        self._repeats = LogThrottle()
         self._task: asyncio.Task[None] | None = None
 
     def add(self, record: AccessRecord) -> None:
@@ -114,34 +120,58 @@ class AccessLog:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Deliver what waits, and end."""
-        self._stopping = True
+        """Deliver what waits, if its recipient takes it now, and end."""
+        self._stop.set()
         self._work.set()
         if self._task is not None:
             await self._task
 
     async def _run(self) -> None:
-        while not (self._stopping and not self._waiting):
+        while not (self._stop.is_set() and not self._waiting):
             await self._work.wait()
-            if not self._stopping and len(self._waiting) < MAX_BATCH_ENTRIES:
+            if not self._stop.is_set() and len(self._waiting) < MAX_BATCH_ENTRIES:
                 await asyncio.sleep(BATCH_INTERVAL_SECONDS)
             batch, self._waiting = self._waiting[:MAX_BATCH_ENTRIES], self._waiting[MAX_BATCH_ENTRIES:]
-            if not self._waiting and not self._stopping:
+            if not self._waiting and not self._stop.is_set():
                 self._work.clear()
             await self._send(batch)
 
     async def _send(self, batch: list[AccessRecord]) -> None:
-        """Deliver a batch, or lose it: what a log has no room for isn't kept in memory for long."""
+        """Deliver a batch, or lose it if its recipient never takes it."""
         try:
             flow = self._flows().find(FLOW)
             if flow is not None and (entries := await self._entries_of(flow, batch)):
-                await self._deliver(entries)
-        except (Retryable, Rejected, Refused) as error:
-            log.warning("%d entries of the access log were lost: %s", len(batch), error.reason)
-            self._telemetry.record_access_log_drops(len(batch))
+                await self._deliver_when_possible(entries)
+        except Retryable as error:
+            # Facts can't be had; or the gateway stops, and waits for no recipient, with what is behind this batch.
+            behind = len(self._waiting) if self._stop.is_set() else 0
+            del self._waiting[:behind]
+            self._lose(len(batch) + behind, error.reason)
+        except (Rejected, Refused) as error:
+            self._lose(len(batch), error.reason)
         except Exception as error:  # noqa: BLE001 - the log goes on, whatever became of one batch
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
             self._telemetry.record_access_log_drops(len(batch))
+
+    async def _deliver_when_possible(self, entries: list[OutboxEntry]) -> None:
+        """Deliver entries, as often as it takes, under the same keys: a hub may be away while it is replaced.
+
+        What comes meanwhile waits within its bound. Raises Retryable once the gateway stops.
+        """
+        while True:
+            try:
+                return await self._deliver(entries)
+            except Retryable as error:
+                if self._stop.is_set():
+                    raise
+                if times := self._repeats.count(error.reason):
+                    log.warning("the access log waits: %s, %d since this was last said", error.reason, times)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), RETRY_SECONDS if error.after is None else error.after)
+
+    def _lose(self, count: int, reason: Reason) -> None:
+        log.warning("%d entries of the access log were lost: %s", count, reason)
+        self._telemetry.record_access_log_drops(count)
 
     async def _entries_of(self, flow: Flow, batch: list[AccessRecord]) -> list[OutboxEntry]:
         entries: list[OutboxEntry] = []

@@ -19,7 +19,9 @@ from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, 
 
 from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Rejected, Retryable
 from gateway.model import NO_SUBJECT, Facts, OutboxEntry, Release, Subject
+from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flows
+from gateway.pipeline.offload import Offload
 from gateway.policy.compile import Compiler
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.receivers.proxy.access_log import (
@@ -141,7 +143,6 @@ WORD: Final = "zqxjkvwyq"
 @pytest.mark.parametrize(
     "fault",
     [
-        Retryable(CallReason.FULL, 1.0),
         Rejected(CallReason.UNAVAILABLE),
         Refused(ItemReason.TOO_LARGE),
         OSError(2, WORD, WORD),
@@ -163,6 +164,68 @@ async def test_a_batch_that_fails_is_counted_and_the_next_one_goes(
     assert counted(telemetry, "access_log_dropped_total") == 2
     assert "2 entries of the access log were lost" in caplog.text
     assert WORD not in caplog.text
+
+
+async def test_a_batch_waits_for_its_recipient_and_comes_again_under_its_keys(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Sink(Retryable(CallReason.UNAVAILABLE, 0.01))
+    async with logging_to(sink.deliver) as (held, telemetry):
+        held.add(access("t.Talk/One"))
+        await asyncio.wait_for(sink.came.wait(), TIMEOUT_SECONDS)
+        held.add(access("t.Talk/Two"))
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while len(sink.batches) < 2:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+    first, again, last = sink.batches
+    assert (again, [entry.method for entry in sink.entries[2:]]) == (first, ["t.Talk/Two"])
+    assert last[0].key != first[0].key
+    assert counted(telemetry, "access_log_dropped_total") == 0
+    assert "the access log waits: UNAVAILABLE, 1 since this was last said" in caplog.text
+
+
+async def test_a_gateway_that_stops_waits_for_no_recipient() -> None:
+    came = asyncio.Event()
+
+    async def away(entries: list[OutboxEntry]) -> None:
+        came.set()
+        raise Retryable(CallReason.UNAVAILABLE, 3600.0)
+
+    async with logging_to(away) as (held, telemetry):
+        held.add(access())
+        await asyncio.wait_for(came.wait(), TIMEOUT_SECONDS)
+        for _ in range(2 * MAX_BATCH_ENTRIES):
+            held.add(access())
+    assert counted(telemetry, "access_log_dropped_total") == 2 * MAX_BATCH_ENTRIES + 1
+    assert held.use() == ResourceUsage(0, MAX_WAITING_ENTRIES)
+
+
+class AwayOnce:
+    """A directory that can't be asked the first time."""
+
+    knows_nobody = False
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def cached_facts(self, subject: Subject, received_ns: int) -> Facts | None:
+        return Facts(received_ns) if self.asked else None
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        self.asked = True
+        raise Retryable(CallReason.UNAVAILABLE)
+
+
+async def test_a_batch_without_facts_is_lost_alone() -> None:
+    sink, telemetry = Sink(), Telemetry()
+    held = AccessLog(flows, Decider(AwayOnce(), Offload()), sink.deliver, PACKER, telemetry)
+    for _ in range(MAX_BATCH_ENTRIES + 1):
+        held.add(access(subject=Subject("usr_1", "")))
+    held.start()
+    await asyncio.wait_for(sink.came.wait(), TIMEOUT_SECONDS)
+    await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
+    assert [len(batch) for batch in sink.batches] == [1]
+    assert counted(telemetry, "access_log_dropped_total") == MAX_BATCH_ENTRIES
 
 
 async def test_without_a_flow_nothing_is_logged_and_calls_are_counted() -> None:
