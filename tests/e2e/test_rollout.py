@@ -122,6 +122,9 @@ def test_a_roll_out_fails_no_call_and_loses_nothing(
     check_failures(load.failures, fleet.histories)
     check_items(web, load.sent, fleet.histories)
     check_answers(load.answers, fleet.histories)
+    for process in fleet.processes.values():
+        assert b"of the access log were lost" not in process.output
+        assert b"Traceback" not in process.output
 
 
 def directory(asked: dict[str, frozenset[str]]) -> AnswerScript:
