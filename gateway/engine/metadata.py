@@ -31,8 +31,8 @@ MAX_TRACESTATE_CHARS: Final = 512
 MAX_TRACESTATE_ENTRIES: Final = 32
 """What every implementation passes on: https://www.w3.org/TR/trace-context/#tracestate-limits."""
 
-MAX_KNOWN_LISTS: Final = 1024
-MAX_KNOWN_LIST_CHARS: Final = 1024
+MAX_KNOWN_LISTS: Final = 256
+MAX_KNOWN_LIST_CHARS: Final = 512
 """How many lists are remembered with what is left of them, and the longest: a caller sends the same again and again."""
 
 Minimised = tuple[str, int]

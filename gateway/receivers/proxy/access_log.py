@@ -139,8 +139,7 @@ class AccessLog:
     async def _send(self, batch: list[AccessRecord]) -> None:
         """Deliver a batch, or lose it if its recipient never takes it."""
         try:
-            flow = self._flows().find(FLOW)
-            if flow is not None and (entries := await self._entries_of(flow, batch)):
+            if entries := await self._entries_of(batch):
                 await self._deliver_when_possible(entries)
         except Retryable as error:
             # Facts can't be had; or the gateway stops, and waits for no recipient, with what is behind this batch.
@@ -173,20 +172,26 @@ class AccessLog:
         log.warning("%d entries of the access log were lost: %s", count, reason)
         self._telemetry.record_access_log_drops(count)
 
-    async def _entries_of(self, flow: Flow, batch: list[AccessRecord]) -> list[OutboxEntry]:
+    async def _entries_of(self, batch: list[AccessRecord]) -> list[OutboxEntry]:
+        """Return the entries of a batch, each slice by the policy that is in force when its turn comes."""
         entries: list[OutboxEntry] = []
         for first in range(0, len(batch), MAX_SLICE_ENTRIES):
-            if first:
+            flow = self._flows().find(FLOW)
+            if flow is not None:
+                entries += await self._entries_of_slice(flow, batch[first : first + MAX_SLICE_ENTRIES])
                 await asyncio.sleep(0)
-            records = batch[first : first + MAX_SLICE_ENTRIES]
-            items = [serialise(record) for record in records]
-            decisions = await self._decider.off_loop(sum(map(len, items)), self._decide_all, flow, items, records)
-            for item, record, (subject, decided, took_ns) in zip(items, records, decisions, strict=True):
-                verdicts = decided
-                if verdicts is None:
-                    verdicts = await self._decider.with_facts(flow, item, record.received_ns, subject)
-                self._telemetry.record_decision(flow, verdicts, took_ns)
-                entries += self._entry_builder.entries_of(flow, verdicts, record.received_ns)
+        return entries
+
+    async def _entries_of_slice(self, flow: Flow, records: list[AccessRecord]) -> list[OutboxEntry]:
+        entries: list[OutboxEntry] = []
+        items = [serialise(record) for record in records]
+        decisions = await self._decider.off_loop(sum(map(len, items)), self._decide_all, flow, items, records)
+        for item, record, (subject, decided, took_ns) in zip(items, records, decisions, strict=True):
+            verdicts = decided
+            if verdicts is None:
+                verdicts = await self._decider.with_facts(flow, item, record.received_ns, subject)
+            self._telemetry.record_decision(flow, verdicts, took_ns)
+            entries += self._entry_builder.entries_of(flow, verdicts, record.received_ns)
         return entries
 
     def _decide_all(

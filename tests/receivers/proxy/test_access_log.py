@@ -328,6 +328,19 @@ def test_a_batch_is_decided_on_as_each_of_its_entries_alone(records: list[Access
     assert [entry.received_ns for entry in delivered] == [record.received_ns for record in records]
 
 
+async def test_each_slice_goes_by_the_policy_that_is_in_force_by_then() -> None:
+    sink, asked = Sink(), list[bool]()
+
+    def given() -> Flows:
+        asked.append(True)
+        return flows(listed=len(asked) == 1)
+
+    async with logging_to(sink.deliver, given) as (held, _):
+        for _ in range(2 * MAX_SLICE_ENTRIES):
+            held.add(access())
+    assert len(sink.entries) == MAX_SLICE_ENTRIES
+
+
 async def test_calls_have_their_turn_while_a_batch_is_decided_on() -> None:
     sink, turns, delivered = Sink(), 0, asyncio.Event()
 
