@@ -181,3 +181,38 @@ def test_serve_does_not_start_with_what_it_cannot_read(tmp_path: Path) -> None:
     done = call("serve", "--config", "gateway.yaml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == b"nowhere.yaml: can't be read: No such file or directory\n"
+
+
+COLLECTING: Final = """
+import gc, logging, os, signal, sys
+
+class StopWhenStarted(logging.Handler):
+    def emit(self, record):
+        if "listening on" in record.getMessage():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+logging.getLogger("gateway.app").addHandler(StopWhenStarted())
+from gateway.cli import main
+sys.argv[1:] = ["serve"]
+try:
+    main(prog_name="privacy-gateway")
+finally:
+    print(gc.isenabled(), gc.get_freeze_count() > 0)
+"""
+"""Serves until it has started, then tells whether garbage is collected, apart from what a start made."""
+
+
+def test_garbage_is_collected_once_the_gateway_has_started(tmp_path: Path) -> None:
+    listeners = {
+        f"PRIVACY_GATEWAY__LISTENERS__{name}__ADDRESS": "127.0.0.1:0"
+        for name in ("LOCAL", "LOCAL_HTTP", "HEALTH", "HTTP")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTING],
+        capture_output=True,
+        env=PLAIN | listeners,
+        cwd=tmp_path,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, b"True True\n"), done.stderr
