@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 LOCK: Final = "privacy-gateway-lock"
 LOCKED: Final[Mapping[str, Any]] = {
     **VALUES,
-    "lock": {"enabled": True, "image": "example/nft:1"},
+    "lock": {"enabled": True, "image": "example/nft:1", "allow": ["10.20.0.53/32", "fd20::53/128", "10.20.0.0/24"]},
     "agent": {"outbox": {"enabled": True, "volume": "ephemeral"}},
 }
 
@@ -33,6 +33,10 @@ NAME_TAKEN: Final = (
 )
 FS_GROUP: Final = (
     "the privacy gateway can't write to a volume claim of a pod without fsGroup: set securityContext.fsGroup of the pod"
+)
+OWN_DNS: Final = (
+    "the pod names DNS servers of its own, which the lock of its network would let all its containers reach: take "
+    "dnsConfig.nameservers away, or list them under lock.allow in the chart's values, such as 192.0.2.53/32"
 )
 USER_ID: Final = "UID 14317 is the privacy gateway's alone: run as another one"
 
@@ -118,6 +122,20 @@ def test_a_container_of_the_lock_s_name_is_refused(kind: str, release: Release) 
     asked = locked(app(USER))
     asked["spec"].setdefault(kind, []).append(app(USER, LOCK))
     assert said(lambda: release.cluster.api.create(asked, dry_run=True)) == NAME_TAKEN
+
+
+@pytest.mark.parametrize("servers", [["198.51.100.9"], ["10.20.0.53", "198.51.100.9"], ["10.20.0.1"], ["2001:db8::53"]])
+def test_dns_servers_of_a_pod_s_own_are_refused(servers: list[str], release: Release) -> None:
+    assert said(lambda: release.cluster.api.create(with_servers(*servers), dry_run=True)) == OWN_DNS
+
+
+@pytest.mark.parametrize("servers", [[], ["10.20.0.53"], ["fd20::53", "10.20.0.53"]])
+def test_dns_servers_that_all_may_reach_are_admitted(servers: list[str], release: Release) -> None:
+    assert said(lambda: release.cluster.api.create(with_servers(*servers), dry_run=True)) is None
+
+
+def with_servers(*servers: str) -> Object:
+    return locked(app(USER), dnsConfig={"nameservers": list(servers), "searches": ["acme.test"]})
 
 
 def test_a_volume_claim_asks_for_a_group(release: Release) -> None:

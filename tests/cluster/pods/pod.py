@@ -23,7 +23,7 @@ from tests.support.proxy_process import wait_until
 SPEC_KEYS: Final = frozenset(
     "initContainers containers volumes restartPolicy terminationGracePeriodSeconds dnsPolicy serviceAccountName"
     " serviceAccount automountServiceAccountToken securityContext schedulerName tolerations priority preemptionPolicy"
-    " enableServiceLinks hostname subdomain".split()
+    " enableServiceLinks hostname subdomain dnsConfig".split()
 )
 PROBE_SECONDS: Final = 1.0
 LOOK_EVERY_SECONDS: Final = 0.02
@@ -143,7 +143,8 @@ class Pod:
         """What kubelet writes for all containers: names, whom to ask for others, where a container says its last."""
         namespace, name = self.manifest["metadata"]["namespace"], self.manifest["metadata"]["name"]
         domains = f"{namespace}.svc.cluster.local svc.cluster.local cluster.local"
-        asked = "".join(f"nameserver {address}\n" for address in self._node.resolvers)
+        resolvers = (*self._node.resolvers, *self._spec.get("dnsConfig", {}).get("nameservers", ()))
+        asked = "".join(f"nameserver {address}\n" for address in resolvers)
         hosts = "".join(f"{address}\t{name}\n" for address in self.network.addresses)
         written = {
             "/etc/resolv.conf": f"search {domains}\n{asked}options ndots:5\n",

@@ -56,6 +56,10 @@ class Site:
             self._cluster.helm(*command, given={**COMMON, **values})
             self._values = values
 
+    def service(self, **security: Security) -> Object:
+        """A pod of the service that waits to be called or ended."""
+        return self.manifest("/app/idle.py", **security)
+
     def manifest(self, *command: str, **security: Security) -> Object:
         """A pod of the service, by a name of its own: see `manifests.service_pod`."""
         name = f"{manifests.ACCOUNT}-{next(self._numbers)}"
@@ -74,15 +78,16 @@ class Site:
 
     @contextmanager
     def running(self, manifest: Object) -> Iterator[Pod]:
-        """A pod that runs, in a network of its own."""
+        """A pod that runs, in a network of its own; the server forgets it at its end."""
         with Pod(manifest, self.node, self._nets.add_pod()) as pod:
             pod.start()
             yield pod
+        self._cluster.api.delete(manifest)
 
     @contextmanager
-    def idling(self, **security: Security) -> Iterator[Pod]:
-        """A pod of the service that waits to be called or ended, ready and with its containers there."""
-        with self.running(self.admit(self.manifest("/app/idle.py", **security))) as pod:
+    def idling(self, manifest: Object) -> Iterator[Pod]:
+        """A pod that waits, admitted, ready, and with its containers there."""
+        with self.running(self.admit(manifest)) as pod:
             pod.wait_until_ready()
             for container in pod.manifest["spec"]["containers"]:
                 pod.running[container["name"]].wait_for_output(idle.SAID.encode())

@@ -34,14 +34,14 @@ def test_a_call_and_telemetry_reach_the_hub_without_what_may_not_leave(
 
 
 def test_all_end_in_order_the_gateway_after_its_service(site: Site) -> None:
-    with site.idling() as pod:
+    with site.idling(site.service()) as pod:
         assert list(pod.stop().items()) == [("app", 0), ("privacy-gateway", 0)]
 
 
 def test_the_gateway_has_the_certificate_and_its_service_the_token(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with site.idling() as pod:
+    with site.idling(site.service()) as pod:
         app, gateway = (pod.running[name] for name in ("app", "privacy-gateway"))
         held = {
             name: {

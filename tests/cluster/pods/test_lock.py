@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.cluster.pods.outside import DNS_PORT, Place
-from tests.cluster.pods.places import APP, BOTH, INTERNET, SERVED, WHO_REACHES
+from tests.cluster.pods.places import APP, BOTH, INTERNET, RESOLVERS, SERVED, WHO_REACHES
 from tests.cluster.pods.pod import Pod
 from tests.cluster.pods.programs import FOLDER, PYTHON, idle
 from tests.cluster.pods.site import LOCKED, OPEN, UNGUARDED, Site
@@ -83,7 +83,7 @@ def test_it_lets_out_the_gateway_alone_and_what_it_refuses_is_told_at_once_and_c
     site.apply(LOCKED[lock])
     reached: dict[Place, set[str]] = {place: set() for place in WHO_REACHES}
     before = heard(site)
-    with site.idling() as pod:
+    with site.idling(site.service()) as pod:
         for name in sorted(BOTH):
             packets = refused_packets(pod, lock)
             found = attempts(site, pod, name)
@@ -100,7 +100,7 @@ def test_it_lets_out_the_gateway_alone_and_what_it_refuses_is_told_at_once_and_c
 @pytest.mark.parametrize("lock", sorted(LOCKED))
 def test_who_calls_the_pod_is_answered(site: Site, lock: str) -> None:
     site.apply(LOCKED[lock])
-    with site.idling() as pod:
+    with site.idling(site.service()) as pod:
         for address in pod.network.addresses:
             site.node.network.forget_neighbours()
             pod.network.forget_neighbours()
@@ -111,7 +111,7 @@ def test_who_calls_the_pod_is_answered(site: Site, lock: str) -> None:
 
 def test_without_it_everything_is_open(site: Site) -> None:
     site.apply(OPEN)
-    with site.idling() as pod:
+    with site.idling(site.service()) as pod:
         assert {attempt.outcome for attempt in attempts(site, pod, APP).values()} == {"reached"}
 
 
@@ -132,7 +132,7 @@ SPOOFS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 def test_who_can_become_the_gateways_user_gets_out_and_is_not_admitted(site: Site) -> None:
     reach = (PYTHON, "/app/reach.py", asked(Place("tcp", INTERNET[0], 443)))
     site.apply(UNGUARDED)
-    with site.idling(**{name: security for name, (_, security) in SPOOFS.items()}) as pod:
+    with site.idling(site.service(**{name: security for name, (_, security) in SPOOFS.items()})) as pod:
         for name, (how, _) in SPOOFS.items():
             container = pod.running[name]
             spoof = (PYTHON, "/app/become.py", how, str(GATEWAY_UID), *reach)
@@ -140,6 +140,20 @@ def test_who_can_become_the_gateways_user_gets_out_and_is_not_admitted(site: Sit
             assert told == ["ECONNREFUSED", "reached"], name
     site.apply(LOCKED["nft"])
     for name, (_, security) in SPOOFS.items():
-        assert site.refusal(site.manifest("/app/idle.py", **{name: security})).startswith(
+        assert site.refusal(site.service(**{name: security})).startswith(
             f"the container {name} could undo the lock of the pod's network: "
         )
+
+
+def test_a_dns_server_that_the_pod_names_is_open_to_it_and_not_admitted(site: Site) -> None:
+    manifest = site.service()
+    manifest["spec"]["dnsConfig"] = {"nameservers": [INTERNET[0]]}
+    site.apply(UNGUARDED)
+    with site.idling(manifest) as pod:
+        found = attempts(site, pod, APP)
+    assert {place.address for place in found if place.port == DNS_PORT and found[place].outcome == "reached"} == {
+        *RESOLVERS,
+        INTERNET[0],
+    }
+    site.apply(LOCKED["nft"])
+    assert site.refusal(manifest).startswith("the pod names DNS servers of its own, ")

@@ -109,6 +109,9 @@ certificate: >-
 lock: >-
   the container {names} could undo the lock of the pod's network: say runAsUser and allowPrivilegeEscalation: false of it, drop ALL or run as
   another user than root, and add no capability but {{ include "privacy-gateway.harmlessCapabilities" . | fromJsonArray | join ", " }}; privileged it may not be
+dns: >-
+  the pod names DNS servers of its own, which the lock of its network would let all its containers reach: take dnsConfig.nameservers away, or list
+  them under lock.allow in the chart's values, such as 192.0.2.53/32
 fsGroup: >-
   the privacy gateway can't write to a volume claim of a pod without fsGroup: set securityContext.fsGroup of the pod
 {{- end }}
