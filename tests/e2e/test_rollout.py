@@ -94,8 +94,8 @@ ROLL_BACKS: Final[Mapping[str, tuple[Step, ...]]] = {
     ("first", "steps", "count", "seed"),
     [
         *(pytest.param(OLD, steps, 10, None, id=name) for name, steps in ROLL_OUTS.items()),
-        *(pytest.param(OLD, steps, 30, 7, id=name, marks=pytest.mark.soak) for name, steps in LONG_ROLL_OUTS.items()),
-        *(pytest.param(NEW, steps, 30, 7, id=name, marks=pytest.mark.soak) for name, steps in ROLL_BACKS.items()),
+        *(pytest.param(OLD, steps, 20, 7, id=name, marks=pytest.mark.soak) for name, steps in LONG_ROLL_OUTS.items()),
+        *(pytest.param(NEW, steps, 20, 7, id=name, marks=pytest.mark.soak) for name, steps in ROLL_BACKS.items()),
     ],
 )
 def test_a_roll_out_fails_no_call_and_loses_nothing(
