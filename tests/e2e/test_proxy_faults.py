@@ -436,36 +436,45 @@ class Failing:
         return request
 
 
-@pytest.mark.parametrize(
-    ("more", "outcome", "calls"),
-    [
-        ({"retry": {"max_attempts": 4, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}}, [item(op="a")], 3),
-        (
-            {"retry": {"max_attempts": 2, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}},
-            fixed(_Code.UNAVAILABLE),
-            2,
-        ),
-        ({"retry": {"max_attempts": 4, "codes": ["ABORTED"], "initial_backoff": "0.01s"}}, fixed(_Code.UNAVAILABLE), 1),
-        ({}, fixed(_Code.UNAVAILABLE), 1),
-    ],
-    ids=["enough", "too-few", "other-code", "none"],
-)
+RETRIES: Final[Mapping[str, tuple[Mapping[str, Any], Any, int]]] = {
+    "enough": (
+        {"retry": {"max_attempts": 4, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}},
+        [item(op="a")],
+        3,
+    ),
+    "too-few": (
+        {"retry": {"max_attempts": 2, "codes": ["UNAVAILABLE"], "initial_backoff": "0.01s"}},
+        fixed(_Code.UNAVAILABLE),
+        2,
+    ),
+    "other-code": (
+        {"retry": {"max_attempts": 4, "codes": ["ABORTED"], "initial_backoff": "0.01s"}},
+        fixed(_Code.UNAVAILABLE),
+        1,
+    ),
+    "none": ({}, fixed(_Code.UNAVAILABLE), 1),
+}
+"""What a route says of trying again, how a call ends that fails twice, and how often it is made."""
+
+
 @pytest.mark.parametrize("name", ["One", "Up"])
-def test_a_call_is_tried_again_as_the_route_says(
-    tmp_path: Path, name: str, more: Mapping[str, Any], outcome: Any, calls: int
-) -> None:
-    failing = Failing()
-
-    def last(requests: Any, context: grpc.ServicerContext) -> bytes:
-        return failing(item(op="a"), context)
-
-    with (
-        serve_methods(One=failing, Up=last) as port,
-        gateway(tmp_path, policy(route("up", port, **more))) as process,
-        outbound_channel(process, "up") as channel,
-    ):
-        assert call_through(channel, name, item(op="a")) == outcome
-        assert failing.calls == calls
+def test_a_call_is_tried_again_as_the_route_says(tmp_path: Path, name: str) -> None:
+    failing = {authority: Failing() for authority in RETRIES}
+    with ExitStack() as stack:
+        ports = {
+            authority: stack.enter_context(
+                serve_methods(One=one, Up=lambda requests, context, one=one: one(item(op="a"), context))
+            )
+            for authority, one in failing.items()
+        }
+        routes = (route(authority, ports[authority], **more) for authority, (more, _, _) in RETRIES.items())
+        process = stack.enter_context(gateway(tmp_path, policy(*routes)))
+        channels = {authority: stack.enter_context(outbound_channel(process, authority)) for authority in RETRIES}
+        ends = {
+            authority: (call_through(channel, name, item(op="a")), failing[authority].calls)
+            for authority, channel in channels.items()
+        }
+    assert ends == {authority: (outcome, calls) for authority, (_, outcome, calls) in RETRIES.items()}
 
 
 @pytest.mark.parametrize("name", CALL_KINDS)
