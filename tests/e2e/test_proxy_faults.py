@@ -435,6 +435,10 @@ class Failing:
             context.abort(_Code.UNAVAILABLE, "not yet")
         return request
 
+    def stream(self, requests: object, context: grpc.ServicerContext) -> bytes:
+        """Answers a stream of requests, whatever is in it."""
+        return self(item(op="a"), context)
+
 
 RETRIES: Final[Mapping[str, tuple[Mapping[str, Any], Any, int]]] = {
     "enough": (
@@ -462,10 +466,7 @@ def test_a_call_is_tried_again_as_the_route_says(tmp_path: Path, name: str) -> N
     failing = {authority: Failing() for authority in RETRIES}
     with ExitStack() as stack:
         ports = {
-            authority: stack.enter_context(
-                serve_methods(One=one, Up=lambda requests, context, one=one: one(item(op="a"), context))
-            )
-            for authority, one in failing.items()
+            authority: stack.enter_context(serve_methods(One=one, Up=one.stream)) for authority, one in failing.items()
         }
         routes = (route(authority, ports[authority], **more) for authority, (more, _, _) in RETRIES.items())
         process = stack.enter_context(gateway(tmp_path, policy(*routes)))
