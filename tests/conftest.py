@@ -8,6 +8,7 @@ from hypothesis import settings
 
 # How long one example takes says something of the machine: no example has a deadline.
 settings.register_profile("gateway", deadline=None)
+# To search at length: pytest --hypothesis-profile=long.
 settings.register_profile("long", deadline=None, max_examples=1000)
 settings.load_profile("gateway")
 
