@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from google.protobuf.message import Message
@@ -44,6 +44,8 @@ def find_person(plan: Plan) -> FindPerson | None:
         return PersonOfMessage(plan, plan.person, field).find
     if _OF_FIELDS.isdisjoint(plan.person.sources):
         return PersonOfAttributes(plan, plan.person).find
+    if numbers := identifier_numbers(plan):
+        return PersonOfIdentifiers(plan, plan.person, numbers).find
     return PersonOfItem(plan, plan.person).find
 
 
@@ -61,6 +63,25 @@ def person_field(plan: Plan) -> FieldPlan | None:
     return next((field for field in kept if field.kind == "message" and field.rule is None), None)
 
 
+def identifier_numbers(plan: Plan) -> tuple[int, ...]:
+    """Return the fields in which an item says all there is to say, if all are single identifiers that the plan keeps.
+
+    Empty where anything else says something. A field of a `oneof` isn't one: of several the parsed item has the last.
+    """
+    person = plan.person
+    if person is None or {*person.sources} != {WordSource.IDENTIFIER}:
+        return ()
+    kept = {
+        field.number
+        for field in plan.messages[0].fields
+        if field.kind == "string" and field.presence not in (Presence.EXPANDED, Presence.PACKED) and not field.oneof
+    }
+    said = person.messages[0].fields
+    single = all(field.rule is not None and field.presence is Presence.EXPLICIT for field in said)
+    numbers = tuple(field.number for field in said)
+    return numbers if single and kept.issuperset(numbers) else ()
+
+
 class PersonOfItem:
     """Parses each item."""
 
@@ -71,6 +92,25 @@ class PersonOfItem:
     def find(self, _message: Message, raw: bytes, context: DecisionContext) -> None:
         """Find the person of one item."""
         context.person = self._persons.of(self._reader.item(raw))
+
+
+class PersonOfIdentifiers:
+    """Looks at the fields of the parsed item: the same identifiers come again and again."""
+
+    def __init__(self, plan: Plan, person: PersonPlan, numbers: Iterable[int]) -> None:
+        self._names = tuple(map(attribute, numbers))
+        self._persons = Persons(plan, person)
+        self._known = VerdictCache(self._of_identifiers, MAX_PERSONS)
+
+    def find(self, message: Message, _raw: bytes, context: DecisionContext) -> None:
+        """Find the person of one item."""
+        context.person = self._known[tuple([getattr(message, name) for name in self._names])]
+
+    def _of_identifiers(self, identifiers: tuple[str, ...]) -> Person | None:
+        texts = PersonTexts()
+        for identifier in identifiers:
+            texts.add_identifier(identifier)
+        return self._persons.of(texts)
 
 
 class PersonOfAttributes:
