@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
 from typing import Final
 
@@ -16,34 +17,25 @@ class WorkLimitExceeded(BaseException):
     """
 
 
-class _WorkAllowance:
-    """What is left of a limit, in characters."""
-
-    __slots__ = ("remaining_chars",)
-
-    def __init__(self, max_chars: int) -> None:
-        self.remaining_chars = max_chars
-
-
-_ALLOWANCE: Final[ContextVar[_WorkAllowance | None]] = ContextVar("_ALLOWANCE", default=None)
-
-
 class WorkLimit:
     """Raises WorkLimitExceeded in the work within once it has looked at more characters; never without a limit.
 
     Each decision has one: a class, for a generator would cost more than all else around a short decision.
     """
 
-    __slots__ = ("_max_chars", "_token")
+    __slots__ = ("_token", "remaining_chars")
 
     def __init__(self, max_chars: int | None) -> None:
-        self._max_chars = max_chars
+        self.remaining_chars = sys.maxsize if max_chars is None else max_chars
 
     def __enter__(self) -> None:
-        self._token = _ALLOWANCE.set(None if self._max_chars is None else _WorkAllowance(self._max_chars))
+        self._token = _LIMIT.set(self)
 
     def __exit__(self, *_: object) -> None:
-        _ALLOWANCE.reset(self._token)
+        _LIMIT.reset(self._token)
+
+
+_LIMIT: Final[ContextVar[WorkLimit | None]] = ContextVar("_LIMIT", default=None)
 
 
 def spend_work(chars: int) -> None:
@@ -51,8 +43,8 @@ def spend_work(chars: int) -> None:
 
     Raises WorkLimitExceeded where that is more than the work under way may do here.
     """
-    allowance = _ALLOWANCE.get()
-    if allowance is not None:
-        allowance.remaining_chars -= DECODING_COST_CHARS + chars
-        if allowance.remaining_chars < 0:
+    limit = _LIMIT.get()
+    if limit is not None:
+        limit.remaining_chars -= DECODING_COST_CHARS + chars
+        if limit.remaining_chars < 0:
             raise WorkLimitExceeded
