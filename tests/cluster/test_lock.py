@@ -38,6 +38,10 @@ OWN_DNS: Final = (
     "the pod names DNS servers of its own, which the lock of its network would let all its containers reach: take "
     "dnsConfig.nameservers away, or list them under lock.allow in the chart's values, such as 192.0.2.53/32"
 )
+NODE: Final = (
+    "the pod reaches its node, and by that whatever the lock of its network keeps it from: leave out hostPID, hostIPC "
+    "and volumes of hostPath"
+)
 USER_ID: Final = "UID 14317 is the privacy gateway's alone: run as another one"
 
 USER: Final = {"runAsUser": 1000, "allowPrivilegeEscalation": False}
@@ -136,6 +140,19 @@ def test_dns_servers_that_all_may_reach_are_admitted(servers: list[str], release
 
 def with_servers(*servers: str) -> Object:
     return locked(app(USER), dnsConfig={"nameservers": list(servers), "searches": ["acme.test"]})
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"hostPID": True},
+        {"hostIPC": True},
+        {"volumes": [{"name": "scratch", "emptyDir": {}}, {"name": "node", "hostPath": {"path": "/"}}]},
+    ],
+    ids=lambda parts: next(iter(parts)),
+)
+def test_a_pod_that_reaches_its_node_is_refused(parts: Mapping[str, Any], release: Release) -> None:
+    assert said(lambda: release.cluster.api.create(locked(app(USER), **parts), dry_run=True)) == NODE
 
 
 def test_a_volume_claim_asks_for_a_group(release: Release) -> None:
