@@ -176,10 +176,11 @@ class AccessLog:
         """Return the entries of a batch, each slice by the policy that is in force when its turn comes."""
         entries: list[OutboxEntry] = []
         for first in range(0, len(batch), MAX_SLICE_ENTRIES):
+            if first:
+                await asyncio.sleep(0)
             flow = self._flows().find(FLOW)
             if flow is not None:
                 entries += await self._entries_of_slice(flow, batch[first : first + MAX_SLICE_ENTRIES])
-                await asyncio.sleep(0)
         return entries
 
     async def _entries_of_slice(self, flow: Flow, records: list[AccessRecord]) -> list[OutboxEntry]:
