@@ -84,8 +84,8 @@ def test_the_gateway_is_a_native_sidecar_without_the_service_account_s_token(rel
     mounts = {one["mountPath"]: one["name"] for one in gateway["volumeMounts"]}
     assert gateway["restartPolicy"] == "Always"
     assert gateway["resources"] == {
-        "requests": {"cpu": "50m", "memory": "128Mi"},
-        "limits": {"cpu": "1", "memory": "256Mi"},
+        "requests": {"cpu": "50m", "memory": "192Mi"},
+        "limits": {"cpu": "1", "memory": "384Mi"},
     }
     assert mounts["/var/run/secrets/kubernetes.io/serviceaccount"] == "privacy-gateway-no-token"
     assert not [name for name in mounts.values() if name.startswith("kube-api-access")]
