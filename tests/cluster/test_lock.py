@@ -39,8 +39,8 @@ OWN_DNS: Final = (
     "dnsConfig.nameservers away, or list them under lock.allow in the chart's values, such as 192.0.2.53/32"
 )
 NODE: Final = (
-    "the pod reaches its node, and by that whatever the lock of its network keeps it from: leave out hostPID, hostIPC "
-    "and volumes of hostPath"
+    "the pod reaches its node, and by that whatever the lock of its network keeps it from: take hostPID, hostIPC and "
+    "volumes of hostPath away"
 )
 USER_ID: Final = "UID 14317 is the privacy gateway's alone: run as another one"
 

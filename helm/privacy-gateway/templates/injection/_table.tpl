@@ -113,7 +113,7 @@ dns: >-
   the pod names DNS servers of its own, which the lock of its network would let all its containers reach: take dnsConfig.nameservers away, or list
   them under lock.allow in the chart's values, such as 192.0.2.53/32
 node: >-
-  the pod reaches its node, and by that whatever the lock of its network keeps it from: leave out hostPID, hostIPC and volumes of hostPath
+  the pod reaches its node, and by that whatever the lock of its network keeps it from: take hostPID, hostIPC and volumes of hostPath away
 fsGroup: >-
   the privacy gateway can't write to a volume claim of a pod without fsGroup: set securityContext.fsGroup of the pod
 {{- end }}
