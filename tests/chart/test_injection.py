@@ -82,7 +82,7 @@ def test_pods_of_the_cluster_and_of_the_release_are_left_alone(kind: str, name: 
     assert rule["operations"] == ["CREATE"]
 
 
-@pytest.mark.parametrize("name", ["inject", "pods", "images", "ephemeral-containers", "namespaces"])
+@pytest.mark.parametrize("name", ["inject", "pods", "changes", "exec", "exempt", "ephemeral-containers", "namespaces"])
 def test_a_policy_that_fails_refuses_and_is_bound(name: str) -> None:
     documents = helm.render({})
     full = f"{name}.privacy.kannelle.com"

@@ -76,6 +76,17 @@ def test_what_a_cluster_does_not_know_is_said_and_not_left_out(given: dict[str, 
         helm.render(given, "--kube-version", version)
 
 
+def test_a_value_is_text_whatever_it_says() -> None:
+    text = "x\n      hostNetwork: true"
+    hub = {"priorityClassName": text, "hashSecret": {"secret": "123"}, "persistence": {"storageClass": "a: b"}}
+    rendered = helm.render({"hub": hub, "namespaces": [{"name": "2024", "serviceAccounts": ["007"]}]})
+    spec = helm.find(rendered, "StatefulSet", "privacy-gateway-hub")["spec"]
+    assert spec["template"]["spec"]["priorityClassName"] == text
+    assert "123" in [one.get("secret", {}).get("secretName") for one in spec["template"]["spec"]["volumes"]]
+    assert spec["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "a: b"
+    assert "2024" in [one["metadata"].get("namespace") for one in rendered]
+
+
 def test_the_chart_and_the_gateway_have_one_version() -> None:
     chart = helm.values_of(helm.CHART / "Chart.yaml")
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)

@@ -40,7 +40,7 @@ OWN_DNS: Final = (
 )
 NODE: Final = (
     "the pod reaches its node, and by that whatever the lock of its network keeps it from: take hostPID, hostIPC and "
-    "volumes of hostPath away"
+    "all volumes away but configMap, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected, secret"
 )
 USER_ID: Final = "UID 14317 is the privacy gateway's alone: run as another one"
 
@@ -148,11 +148,23 @@ def with_servers(*servers: str) -> Object:
         {"hostPID": True},
         {"hostIPC": True},
         {"volumes": [{"name": "scratch", "emptyDir": {}}, {"name": "node", "hostPath": {"path": "/"}}]},
+        {"volumes": [{"name": "remote", "nfs": {"server": "198.51.100.9", "path": "/"}}]},
+        {"volumes": [{"name": "remote", "csi": {"driver": "smb.csi.k8s.io"}}]},
     ],
-    ids=lambda parts: next(iter(parts)),
+    ids=str,
 )
 def test_a_pod_that_reaches_its_node_is_refused(parts: Mapping[str, Any], release: Release) -> None:
     assert said(lambda: release.cluster.api.create(locked(app(USER), **parts), dry_run=True)) == NODE
+
+
+def test_volumes_of_the_cluster_are_admitted(release: Release) -> None:
+    volumes = [
+        {"name": "scratch", "emptyDir": {}},
+        {"name": "settings", "configMap": {"name": "settings"}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+        {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+    ]
+    assert said(lambda: release.cluster.api.create(locked(app(USER), volumes=volumes), dry_run=True)) is None
 
 
 def test_a_volume_claim_asks_for_a_group(release: Release) -> None:

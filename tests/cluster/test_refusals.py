@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.cluster.api import said
+from tests.cluster.api import named, said
 from tests.cluster.objects import HARMLESS, INJECT, Object, container, env, namespace_of, pod
 from tests.cluster.release import VALUES, Release
 
@@ -19,6 +19,7 @@ IMAGE: Final = (
 )
 LOCAL: Final = "PRIVACY_GATEWAY__LISTENERS__LOCAL__ADDRESS"
 OWN_ENDPOINT: Final = {"privacy.kannelle.com/own-endpoint": "allowed"}
+GATEWAY_LABEL_KEY: Final = "privacy.kannelle.com/gateway"
 CERTIFICATE: Final = "privacy-gateway-tls-default"
 AS_GATEWAY: Final = {"runAsUser": 14317}
 MOUNTED: Final = [{"name": "privacy-gateway-tls", "mountPath": "/tls"}]
@@ -66,6 +67,20 @@ MOUNT: Final = "the container app mounts a volume of the privacy gateway's: only
 CERTIFICATE_READ: Final = (
     "the container app has the certificate of a privacy gateway in its environment: only the gateway may have it, so "
     "take the secret out of env and envFrom"
+)
+PROCESSES: Final = (
+    "the pod's containers would share their processes, and with them the privacy gateway's files: take "
+    "shareProcessNamespace away"
+)
+EPHEMERAL_TARGET: Final = (
+    "an ephemeral container looks into the privacy gateway's: name another container as its target"
+)
+ITS_OWN: Final = (
+    "the privacy gateway's container is its alone: name another one, and read of the gateway its log and its metrics"
+)
+GATEWAY_LABEL: Final = (
+    "the label privacy.kannelle.com/gateway says that a pod has a privacy gateway, and what it may reach goes by it: "
+    "leave it as it is"
 )
 EPHEMERAL_MOUNT: Final = "an ephemeral container mounts a volume of the privacy gateway's: only the gateway may"
 
@@ -119,6 +134,19 @@ REFUSED: Final = {
         pod(**volume("x", projected={"sources": [{"secret": {"name": CERTIFICATE}}]})),
         VOLUME.format("x"),
     ),
+    "certificate by a driver": (
+        pod(**volume("x", csi={"driver": "acme.example", "nodePublishSecretRef": {"name": CERTIFICATE}})),
+        VOLUME.format("x"),
+    ),
+    "an exempt account's certificate": (
+        pod(annotations=DISABLED, serviceAccountName="batch", **volume("x", secret={"secretName": CERTIFICATE})),
+        VOLUME.format("x"),
+    ),
+    "an exempt account's key in a variable": (
+        pod(container(env=[KEY]), annotations=DISABLED, serviceAccountName="batch"),
+        CERTIFICATE_READ,
+    ),
+    "processes in common": (pod(shareProcessNamespace=True), PROCESSES),
     "another account's certificate": (
         pod(**volume("x", secret={"secretName": "privacy-gateway-tls-editor"})),
         VOLUME.format("x"),
@@ -166,6 +194,8 @@ EPHEMERAL: Final = {
     "plain": (container("debug"), None),
     "as the gateway": (container("debug", securityContext=AS_GATEWAY), USER_ID),
     "with its certificate": (container("debug", volumeMounts=MOUNTED), EPHEMERAL_MOUNT),
+    "looking at it": (container("debug", targetContainerName="privacy-gateway"), EPHEMERAL_TARGET),
+    "looking at the app": (container("debug", targetContainerName="app"), None),
     "with its key": (
         container("debug", env=[KEY]),
         CERTIFICATE_READ.replace("the container app", "an ephemeral container"),
@@ -218,6 +248,24 @@ def test_the_gateway_s_image_stays_while_its_pod_is_there(
 ) -> None:
     api = release.cluster.api
     assert said(lambda: api.patch(running, {"spec": spec}, kind="strategic", below="?dryRun=All")) == text
+
+
+@pytest.mark.parametrize("verb", ["exec", "attach"])
+def test_nobody_runs_a_program_in_the_gateway_s_container(verb: str, release: Release, running: Object) -> None:
+    def asked(name: str) -> str | None:
+        path = f"{named(running)}/{verb}?container={name}&command=id&stdout=true"
+        return said(lambda: release.cluster.api.ask("POST", path))
+
+    assert asked("privacy-gateway") == ITS_OWN
+    assert (asked("app") or "").endswith("does not have a host assigned")
+
+
+@pytest.mark.parametrize(("labels", "text"), [({GATEWAY_LABEL_KEY: None}, GATEWAY_LABEL), ({"tier": "web"}, None)])
+def test_the_label_that_network_policies_go_by_stays(
+    labels: Object, text: str | None, release: Release, running: Object
+) -> None:
+    patch = {"metadata": {"labels": labels}}
+    assert said(lambda: release.cluster.api.patch(running, patch, below="?dryRun=All")) == text
 
 
 @pytest.fixture

@@ -79,4 +79,4 @@ def test_a_quota_on_limits_counts_the_gateway_s(release: Release, quota: None) -
     assert said(lambda: api.create(limited(), dry_run=True)) is None
     text = said(lambda: api.create(limited(memory="900Mi"), dry_run=True))
     assert text is not None
-    assert "exceeded quota: limits, requested: limits.memory=1156Mi" in text
+    assert "exceeded quota: limits, requested: limits.memory=1284Mi" in text

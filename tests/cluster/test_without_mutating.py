@@ -39,12 +39,13 @@ UNKNOWN: Final = (
     "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy"
 )
 NOT_PATCHED: Final = (
-    "the pod has no privacy gateway before all its other init containers: patch its manifest by "
+    "the pod has no privacy gateway before all its other init containers, or lacks its label: patch its manifest by "
     "`privacy-gateway inject`, and let nothing else put containers before it"
 )
 
 NAME_TAKEN: Final = (
-    "the container privacy-gateway differs from what is injected by that name: rename yours, or leave it out"
+    "the container privacy-gateway differs from what is injected by that name: rename yours, or leave it out, and let "
+    "no webhook change it"
 )
 
 PODS: Final = {

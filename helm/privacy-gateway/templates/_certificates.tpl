@@ -5,11 +5,11 @@
 apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata:
-  name: {{ .name }}
-  namespace: {{ .namespace }}
+  name: {{ .name | quote }}
+  namespace: {{ .namespace | quote }}
   labels: {{- include "privacy-gateway.labels" $root | nindent 4 }}
 spec:
-  secretName: {{ .name }}
+  secretName: {{ .name | quote }}
   duration: {{ $root.Values.certificates.duration }}
   renewBefore: {{ $root.Values.certificates.renewBefore }}
   privateKey: {algorithm: ECDSA, size: 256, rotationPolicy: Always}
@@ -32,14 +32,14 @@ csi:
   driver: csi.cert-manager.io
   readOnly: true
   volumeAttributes:
-    csi.cert-manager.io/issuer-name: {{ $certificates.issuer.name }}
-    csi.cert-manager.io/issuer-kind: {{ $certificates.issuer.kind }}
-    csi.cert-manager.io/issuer-group: {{ $certificates.issuer.group }}
+    csi.cert-manager.io/issuer-name: {{ $certificates.issuer.name | quote }}
+    csi.cert-manager.io/issuer-kind: {{ $certificates.issuer.kind | quote }}
+    csi.cert-manager.io/issuer-group: {{ $certificates.issuer.group | quote }}
     {{- with .uri }}
-    csi.cert-manager.io/uri-sans: {{ . }}
+    csi.cert-manager.io/uri-sans: {{ . | quote }}
     {{- end }}
     {{- with .dns }}
-    csi.cert-manager.io/dns-names: {{ . }}
+    csi.cert-manager.io/dns-names: {{ . | quote }}
     {{- end }}
     csi.cert-manager.io/duration: {{ $certificates.duration }}
     csi.cert-manager.io/renew-before: {{ $certificates.renewBefore }}
@@ -49,7 +49,7 @@ csi:
     csi.cert-manager.io/fs-group: {{ include "privacy-gateway.uid" .root | quote }}
 {{- else }}
 secret:
-  secretName: {{ .secret }}
+  secretName: {{ .secret | quote }}
   defaultMode: 292
 {{- end }}
 {{- end }}

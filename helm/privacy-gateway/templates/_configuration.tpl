@@ -117,7 +117,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata:
   name: privacy-gateway-policy
-  namespace: {{ .namespace }}
+  namespace: {{ .namespace | quote }}
   labels: {{- include "privacy-gateway.labels" $root | nindent 4 }}
 data: {{- include "privacy-gateway.policyData" $root | nindent 2 }}
 {{- end }}
@@ -127,7 +127,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata:
   name: privacy-gateway-contracts
-  namespace: {{ .namespace }}
+  namespace: {{ .namespace | quote }}
   labels: {{- include "privacy-gateway.labels" $root | nindent 4 }}
 binaryData: {{- include "privacy-gateway.contractsData" $root | nindent 2 }}
 {{- end }}
@@ -137,7 +137,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata:
   name: privacy-gateway-ca
-  namespace: {{ .namespace }}
+  namespace: {{ .namespace | quote }}
   labels: {{- include "privacy-gateway.labels" $root | nindent 4 }}
 data:
   ca.crt: {{ $root.Values.certificates.ca | toJson }}

@@ -4,7 +4,7 @@
 env:
 {{- range $name, $from := . }}
 - name: {{ $name }}
-  valueFrom: {secretKeyRef: {name: {{ $from.secret }}, key: {{ $from.key }}}}
+  valueFrom: {secretKeyRef: {name: {{ $from.secret | quote }}, key: {{ $from.key | quote }}}}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -30,9 +30,9 @@ env:
 {{- if .Values.hub.hashSecret.secret }}
 - name: privacy-gateway-hash
   secret:
-    secretName: {{ .Values.hub.hashSecret.secret }}
+    secretName: {{ .Values.hub.hashSecret.secret | quote }}
     defaultMode: 288
-    items: [{key: {{ .Values.hub.hashSecret.key }}, path: secret}]
+    items: [{key: {{ .Values.hub.hashSecret.key | quote }}, path: secret}]
 {{- end }}
 {{- with include "privacy-gateway.sharedVolumes" . | trim }}
 {{ . }}

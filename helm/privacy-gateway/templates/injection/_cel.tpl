@@ -85,6 +85,17 @@ name images of before, and a cluster may have every image pulled always (its plu
 {{- $text | replace "{service}" "\" + variables.service + \"" }}
 {{- end }}
 
+{{/* Whether volume V has a gateway's certificate: by its secret, by a secret that a driver is given, or by cert-manager's driver. Takes the root and V. */}}
+{{- define "privacy-gateway.holdsCertificate" -}}
+{{- $certificates := (index . 0).Values.certificates }}{{ $v := index . 1 -}}
+([{{ $v }}.?secret.?secretName{{ range list "csi.?nodePublishSecretRef" "flexVolume.?secretRef" "iscsi.?secretRef" "cephfs.?secretRef" "rbd.?secretRef" "scaleIO.?secretRef" }}, {{ $v }}.?{{ . }}.?name{{ end }}].exists(name, name.orValue("").startsWith("privacy-gateway-tls-"))
+ || {{ $v }}.?projected.?sources.orValue([]).exists(s, s.?secret.?name.orValue("").startsWith("privacy-gateway-tls-"))
+{{- if ne $certificates.mode "existing" }}
+ || ({{ $v }}.?csi.?driver.orValue("") == "csi.cert-manager.io" && has({{ $v }}.csi.volumeAttributes) && "csi.cert-manager.io/uri-sans" in {{ $v }}.csi.volumeAttributes
+   && {{ $v }}.csi.volumeAttributes[?"csi.cert-manager.io/issuer-name"].orValue("") == {{ $certificates.issuer.name | toRawJson }})
+{{- end }})
+{{- end }}
+
 {{/* Whether container C takes a gateway's certificate into its environment. */}}
 {{- define "privacy-gateway.readsCertificate" -}}
 ({{ . }}.?env.orValue([]).exists(e, e.?valueFrom.?secretKeyRef.?name.orValue("").startsWith("privacy-gateway-tls-"))

@@ -47,7 +47,7 @@ volumes:
       spec:
         accessModes: [ReadWriteOnce]
         {{- with .storageClass }}
-        storageClassName: {{ . }}
+        storageClassName: {{ . | quote }}
         {{- end }}
         resources: {requests: {storage: {{ .size }}}}
         volumeMode: Filesystem
@@ -90,7 +90,7 @@ userId: >-
 container: >-
   the container {names} differs from what is injected by that name: rename yours, or leave it out, and let no webhook change it
 missing: >-
-  the pod has no privacy gateway before all its other init containers:
+  the pod has no privacy gateway before all its other init containers, or lacks its label:
   {{ if eq .Values.injection.mode "policy" }}create it once the policy inject.privacy.kannelle.com is there{{ else }}patch its manifest by `privacy-gateway inject`{{ end }},
   and let nothing else put containers before it
 environment: >-
@@ -109,11 +109,14 @@ certificate: >-
 lock: >-
   the container {names} could undo the lock of the pod's network: say runAsUser and allowPrivilegeEscalation: false of it, drop ALL or run as
   another user than root, and add no capability but {{ include "privacy-gateway.harmlessCapabilities" . | fromJsonArray | join ", " }}; privileged it may not be
+processes: >-
+  the pod's containers would share their processes, and with them the privacy gateway's files: take shareProcessNamespace away
 dns: >-
   the pod names DNS servers of its own, which the lock of its network would let all its containers reach: take dnsConfig.nameservers away, or list
   them under lock.allow in the chart's values, such as 192.0.2.53/32
 node: >-
-  the pod reaches its node, and by that whatever the lock of its network keeps it from: take hostPID, hostIPC and volumes of hostPath away
+  the pod reaches its node, and by that whatever the lock of its network keeps it from: take hostPID, hostIPC and all volumes away but
+  {{ include "privacy-gateway.harmlessVolumes" . | fromJsonArray | join ", " }}
 fsGroup: >-
   the privacy gateway can't write to a volume claim of a pod without fsGroup: set securityContext.fsGroup of the pod
 {{- end }}
@@ -183,6 +186,10 @@ volumeMounts:
 {{- end }}
 
 {{/* What a container may add where the lock is on: nothing by which it becomes the gateway's user, or changes rules. */}}
+{{- define "privacy-gateway.harmlessVolumes" -}}
+["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"]
+{{- end }}
+
 {{- define "privacy-gateway.harmlessCapabilities" -}}
 ["CHOWN","DAC_OVERRIDE","FOWNER","FSETID","KILL","NET_BIND_SERVICE"]
 {{- end }}
