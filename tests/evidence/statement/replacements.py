@@ -51,13 +51,17 @@ def placed(category: Category, *regions: str, purpose: str = "") -> Replace:
 
 
 def allows(name: str, category: Category) -> Replace:
-    """Let the compiler allow one destination a category that the policy doesn't."""
+    """Let the compiler allow one destination a category that the policy doesn't, and share its plans with no other."""
     known = RecipientTerms.allows
 
     def changed(self: RecipientTerms, asked: Category) -> bool:
         return known(self, asked) or (self.name, asked) == (name, category)
 
-    return lambda patch: patch.setattr(RecipientTerms, "allows", changed)
+    def replace(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(RecipientTerms, "allows", changed)
+        patch.setattr(RecipientTerms, "nameless", property(lambda terms: terms))
+
+    return replace
 
 
 def any_user_id(patch: pytest.MonkeyPatch) -> None:
