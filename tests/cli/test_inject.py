@@ -154,7 +154,7 @@ def test_an_annotation_says_what_the_gateway_may_use() -> None:
     annotations = {"privacy.kannelle.com/cpu-request": "200m", "privacy.kannelle.com/memory-limit": "1Gi"}
     (gateway,) = pod(POD, annotations=annotations)["spec"]["initContainers"]
     assert gateway["resources"] == {
-        "requests": {"cpu": "200m", "memory": "128Mi"},
+        "requests": {"cpu": "200m", "memory": "192Mi"},
         "limits": {"cpu": "1", "memory": "1Gi"},
     }
 
