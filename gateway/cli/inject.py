@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 import msgspec
@@ -14,7 +14,7 @@ import yaml
 from gateway import files
 from gateway.cli.injection import Pod, Refusal, Table
 from gateway.cli.injection import inject as inject_pod
-from gateway.cli.manifests import Loader, dump
+from gateway.cli.manifests import dump, read_documents
 from gateway.cli.options import FILE, example
 from gateway.errors import BadSetup
 from gateway.json_types import JsonObject, JsonValue
@@ -26,17 +26,32 @@ TABLE_KEY: Final = "table.yaml"
 """The key of the chart's ConfigMap that holds the table."""
 
 TEMPLATES: Final = {
-    "Pod": (),
-    "Deployment": ("spec", "template"),
-    "ReplicaSet": ("spec", "template"),
-    "StatefulSet": ("spec", "template"),
-    "DaemonSet": ("spec", "template"),
-    "Job": ("spec", "template"),
-    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    ("v1", "Pod"): (),
+    ("apps/v1", "Deployment"): ("spec", "template"),
+    ("apps/v1", "ReplicaSet"): ("spec", "template"),
+    ("apps/v1", "StatefulSet"): ("spec", "template"),
+    ("apps/v1", "DaemonSet"): ("spec", "template"),
+    ("batch/v1", "Job"): ("spec", "template"),
+    ("batch/v1", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
 }
-"""Where a manifest of a kind has its pod."""
+"""Where a manifest of an apiVersion and kind has its pod. Others may have a kind's name too, such as Volcano's Job."""
 
 STANDARD_INPUT: Final = "-"
+
+
+class Type(NamedTuple):
+    """What a document is."""
+
+    api_version: str
+    kind: str
+
+    @property
+    def of_items(self) -> Type:
+        """What a list's items are that don't say it: a PodList's are Pods, and a List's are nothing."""
+        return Type(self.api_version, self.kind.removesuffix("List"))
+
+
+NO_TYPE: Final = Type("", "")
 
 
 @click.command(name="inject", epilog=example("inject --table injection.yaml deployment.yaml | kubectl apply -f -"))
@@ -61,24 +76,28 @@ def inject(manifests: str, table_path: Path, namespace: str | None) -> int:
     """
     table = _read_table(table_path)
     documents = list(_documents(_read(manifests), manifests))
-    faults = [fault for document in documents for fault in _patch(table, document, namespace)]
+    try:
+        faults = [fault for document in documents for fault in _patch(table, document, namespace)]
+        patched = "" if faults else dump(documents)
+    except RecursionError:
+        raise BadSetup(f"{manifests}: nests too deep, or holds itself by an alias") from None
     for fault in faults:
         click.echo(f"{manifests}: {fault}", err=True)
-    if not faults:
-        click.echo(dump(documents), nl=False)
+    click.echo(patched, nl=False)
     return int(bool(faults))
 
 
-def _patch(table: Table, document: JsonValue, namespace: str | None) -> Iterator[str]:
-    """Patch a document in place; what is wrong with its pods, by kind and name."""
+def _patch(table: Table, document: JsonValue, namespace: str | None, listed: Type = NO_TYPE) -> Iterator[str]:
+    """Patch a document in place, `listed` unless it says what it is; what is wrong with its pods, by kind and name."""
     if not isinstance(document, dict):
         return
+    found = Type(str(document.get("apiVersion") or listed.api_version), str(document.get("kind") or listed.kind))
     items = document.get("items")
-    if isinstance(items, list) and str(document.get("kind", "")).endswith("List"):
+    if isinstance(items, list) and found.kind.endswith("List"):
         for item in items:
-            yield from _patch(table, item, namespace)
+            yield from _patch(table, item, namespace, found.of_items)
         return
-    if (path := TEMPLATES.get(str(document.get("kind")))) is None:
+    if (path := TEMPLATES.get(found)) is None:
         return
     try:
         pod = Pod(_template(document, path), _namespace(document) or namespace or "")
@@ -86,7 +105,7 @@ def _patch(table: Table, document: JsonValue, namespace: str | None) -> Iterator
             raise Refusal("names no namespace: --namespace says which")
         inject_pod(table, pod)
     except Refusal as refusal:
-        yield f"{document['kind']} {_name(document)}: {refusal}"
+        yield f"{found.kind} {_name(document)}: {refusal}"
 
 
 def _template(document: JsonObject, path: tuple[str, ...]) -> JsonObject:
@@ -106,7 +125,8 @@ def _namespace(document: JsonObject) -> str:
 
 def _name(document: JsonObject) -> str:
     metadata = document.get("metadata")
-    return str(metadata.get("name") or metadata.get("generateName")) if isinstance(metadata, dict) else "without a name"
+    name = metadata.get("name") or metadata.get("generateName") if isinstance(metadata, dict) else None
+    return str(name or "without a name")
 
 
 def _read(path: str) -> bytes:
@@ -125,10 +145,10 @@ def _read(path: str) -> bytes:
 def _documents(text: bytes, path: str) -> Iterator[JsonValue]:
     """The documents of a file, without empty ones. Raises BadSetup."""
     try:
-        yield from (document for document in yaml.load_all(text, Loader) if document is not None)
+        yield from (document for document in read_documents(text) if document is not None)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark is not None else path
+        mark, last = getattr(error, "problem_mark", None), text.count(b"\n")
+        place = path if mark is None else f"{path}:{min(mark.line, last) + 1}"  # libyaml's end may be a line too far
         raise BadSetup(f"{place}: not YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
 
 

@@ -61,6 +61,12 @@ def test_a_pod_that_can_have_none_is_said_and_nothing_is_printed(
     [
         ("#" * (MAX_MANIFEST_BYTES + 1), "-: is larger than 16777216 bytes"),
         ("a: [", "-:1: not YAML"),
+        ("kind: Pod\n---\na: b: c\n", "-:3: not YAML: mapping values are not allowed"),
+        ("kind: Pod\nspec: *a\n", "-:2: not YAML: found undefined alias"),
+        ("a:\n  - [" + "[" * 20_000, "-:2: not YAML: exceeded maximum nesting depth"),
+        ("- " * 20_000, "-:1: not YAML: exceeded maximum nesting depth"),
+        ("&a {apiVersion: v1, kind: List, items: [*a]}", "-: nests too deep, or holds itself by an alias"),
+        ("[" * 900 + "]" * 900, "-: nests too deep, or holds itself by an alias"),
         ("a: !!python/none b", "-:1: not YAML"),
         ("\x00", "-: not YAML"),
     ],
