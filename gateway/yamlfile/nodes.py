@@ -24,7 +24,11 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _Parser: TypeAlias = type[yaml.CSafeLoader] | type[yaml.SafeLoader]
-"""libyaml's, which PyYAML's wheels bring, or PyYAML's own: they give the same events."""
+"""libyaml's, which PyYAML's wheels bring, or PyYAML's own.
+
+What both read gives the same events. libyaml also reads some documents that PyYAML's own refuses: with `>-` before a
+tab, `|2#`, a tab inside a plain scalar, or `a?b` in a list between brackets.
+"""
 
 
 @dataclass(frozen=True, slots=True)
