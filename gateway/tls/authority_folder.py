@@ -17,12 +17,16 @@ from gateway.tls.authority import CertificateAuthority, NotAnAuthority
 CERTIFICATE_FILE: Final = "ca.crt"
 KEY_FILE: Final = "ca.key"
 
+GROUP_AND_OTHERS_WRITE: Final = 0o022
+"""The bits of a mode that say whether group and others may write."""
+
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far the clocks of a cluster may go behind: from so long ago certificates are good."""
 
 
 def load_authority(folder: Path, now: datetime) -> CertificateAuthority | None:
-    """The CA of a folder; None if it has none. Raises BadSetup."""
+    """The CA of a folder; None if it has none. Raises BadSetup, also where others may put theirs there."""
+    _check_folder(folder)
     certificate, key = folder / CERTIFICATE_FILE, folder / KEY_FILE
     missing = [path for path in (certificate, key) if not os.path.lexists(path)]
     if len(missing) == 2:
@@ -46,6 +50,18 @@ def make_authority(folder: Path, name: str, now: datetime, lifetime: timedelta) 
         except OSError as failure:
             raise BadSetup(f"{path}: can't be written: {failure.strerror}") from None
     return made
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise BadSetup where others may write to a folder. One that isn't there is made for its owner only."""
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return  # whoever reads there, or makes it, says why not
+    if mode & GROUP_AND_OTHERS_WRITE:
+        raise BadSetup(
+            f"{folder}: others may put a CA of theirs there, by its mode {mode:04o}: chmod 700 leaves it to its owner"
+        )
 
 
 def _read(certificate: Path, key: Path, now: datetime) -> CertificateAuthority:

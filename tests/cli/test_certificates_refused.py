@@ -136,6 +136,28 @@ def test_a_ca_that_cannot_sign_is_told_and_stays_as_it_is(change: Callable[[], o
     assert content() == before
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770, 0o720, 0o702])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_folder_that_others_may_write_to_has_no_ca_that_signs(mode: int, is_new: bool) -> None:
+    Path("ca").mkdir() if is_new else issued_secrets()
+    Path("ca").chmod(mode)
+    before = content()
+    done = issue()
+    text = f"ca: others may put a CA of theirs there, by its mode {mode:04o}: chmod 700 leaves it to its owner"
+    assert (done.exit_code, done.stdout, content()) == (2, "", before)
+    assert text in done.stderr
+    Path("ca").chmod(0o700)
+    assert issued_secrets()
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o500])
+def test_a_folder_that_others_may_only_read_is_good_for_a_ca(mode: int) -> None:
+    made = issued_secrets()
+    Path("ca").chmod(mode)
+    assert issued_secrets().keys() == made.keys()
+    Path("ca").chmod(0o700)
+
+
 def put(pair: tuple[bytes, bytes]) -> None:
     for name, content in zip(("ca.crt", "ca.key"), pair, strict=True):
         Path("ca", name).write_bytes(content)
