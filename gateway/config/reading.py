@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,12 @@ from gateway.yamlfile import Node, Origin, build, compose, load_text
 ENV_PREFIX: Final = "PRIVACY_GATEWAY__"
 """What the environment's overrides start with; the key follows in capitals, `__` between its parts."""
 
+SERVICE_LINK: Final = re.compile(
+    r"SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
+)
+"""What follows a Service's name in the variables by which Kubernetes tells pods of it:
+https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables."""
+
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration in the file at `path`, or the default one, with the overrides of `environ`.
@@ -31,13 +38,32 @@ def read(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, Origin]
     root = Node("configuration", None) if path is None else compose(load_text(path, BadConfig), str(path), BadConfig)
     if root.value is None:
         root = Node(root.place, {})
-    for name in sorted(environ):
-        if name.startswith(ENV_PREFIX):
-            keys = name.removeprefix(ENV_PREFIX).lower().split("__")
-            root = _override(root, keys, _node_of_override(name, environ[name]))
+    overrides = {name for name in environ if name.startswith(ENV_PREFIX)}
+    for name in sorted(overrides - _service_links(overrides)):
+        keys = name.removeprefix(ENV_PREFIX).lower().split("__")
+        root = _override(root, keys, _node_of_override(name, environ[name]))
     config, origin = build(root, Config, BadConfig)
     check(config, origin)
     return _resolve_paths(_without_default_outbox(config), Path() if path is None else path.parent), origin
+
+
+def _service_links(names: set[str]) -> set[str]:
+    """Which of the variables tell of a Kubernetes Service whose name begins as they do, `privacy-gateway--a`.
+
+    Kubernetes always sets its host and its port; one of them alone is a key that is misspelt.
+    """
+    services = {
+        service
+        for name in names
+        if name.removeprefix(ENV_PREFIX).endswith("_SERVICE_HOST")
+        and f"{(service := name.removesuffix('SERVICE_HOST'))}SERVICE_PORT" in names
+    }
+    return {
+        name
+        for name in names
+        for service in services
+        if name.startswith(service) and SERVICE_LINK.fullmatch(name.removeprefix(service))
+    }
 
 
 def _override(root: Node, keys: list[str], given: Node) -> Node:
