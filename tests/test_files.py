@@ -30,7 +30,6 @@ DIRECT: Final[Mapping[str, str]] = {
     "cli/config.py": "the gateway's own schemas",
     "contracts/protoc.py": "files in memory",
     "delivery/outbox/file.py": "the outbox and its locks, which the preflight looked at",
-    "delivery/hash_secret.py": "makes the secret",
     "delivery/outbox/leased_ids.py": "a lock of the outbox",
     "detectors/data/__init__.py": "the gateway's own data",
     "exporters/jsonl/rotating_file.py": "an exporter's file, opened without waiting",
