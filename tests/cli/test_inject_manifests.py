@@ -84,10 +84,29 @@ def test_json_is_taken_as_kubectl_prints_it(tmp_path: Path) -> None:
     assert yaml.safe_load(run(str(tmp_path / "pod.json")).stdout) == pod(POD)
 
 
-@pytest.mark.parametrize("text", ["2026-01-01", "="])
-def test_what_only_yaml_1_1_has_another_type_for_stays_text(text: str) -> None:
-    done = run("-", text=f"kind: ConfigMap\ndata: {{a: {text}, {text}: b, c: [{text}]}}\n")
-    assert yaml.safe_load(done.stdout) == {"kind": "ConfigMap", "data": {"a": text, text: "b", "c": [text]}}
+@pytest.mark.parametrize(
+    ("plain", "value"),
+    [
+        *((text, text) for text in "2026-01-01 = 22:22 1:30:45 20:30.15 1.2.3 1e 0x 0b_ tRUE nUll . _1 a=b".split()),
+        *((text, True) for text in "y Y yes on TRUE".split()),
+        *((text, False) for text in "n N No OFF false".split()),
+        *((text, None) for text in "~ null Null".split()),
+        *((text, 0) for text in "0 -0 00".split()),
+        *((text, 7) for text in "7 +7 07 0_7 0o7 0x7 0b111".split()),
+        *((text, 1500) for text in "1_500 1.5e3 1.5E+3 15.e2 .15e4".split()),
+        *((text, -0.5) for text in "-.5 -0.5 -5e-1".split()),
+        ("0777", 511),
+        ("08", 8),
+    ],
+)
+def test_a_plain_scalar_is_what_kubernetes_takes_it_for(plain: str, value: object) -> None:
+    # as sigs.k8s.io/yaml 1.6 answers
+    done = run("-", text=f"kind: ConfigMap\ndata: {{a: {plain}, c: [ {plain} ]}}\n")
+    assert yaml.safe_load(done.stdout) == {"kind": "ConfigMap", "data": {"a": value, "c": [value]}}
+
+
+def test_an_equals_sign_may_be_a_key() -> None:
+    assert yaml.safe_load(run("-", text="data: {=: b}\n").stdout) == {"data": {"=": "b"}}
 
 
 def test_a_merged_key_is_written_out_as_kubernetes_reads_it() -> None:
