@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.errors import Reason
+from gateway.errors import Reason, Refused
 
 MAX_ITEM_BYTES: Final = 4 * 1024 * 1024
 """The largest item: gRPC's default for a message."""
@@ -255,6 +255,24 @@ class Release(msgspec.Struct, frozen=True, gc=False):
         return f"Release({self.type} for {self.destination}, {len(self.payload)} bytes)"
 
 
+class Withheld(msgspec.Struct, frozen=True, gc=False):
+    """An item that a destination doesn't get though nothing is wrong with it. The caller doesn't learn the reason."""
+
+    destination: str
+    reason: Reason
+
+
+Verdict = Release | Withheld
+
+Outcome = Verdict | Refused
+"""What becomes of an item: a release, withheld, or why it is refused."""
+
+Identifier = tuple[Category, str]
+"""USER_ID or WORK_EMAIL, and the value."""
+
+NOBODY: Final[frozenset[Identifier]] = frozenset()
+
+
 class OutboxEntry(msgspec.Struct, frozen=True, gc=False):
     """A release on its way, with what its delivery must know beside.
 
@@ -297,13 +315,3 @@ def path(at: FieldPath) -> str:
         at, name = at
         names.append(name)
     return ".".join(reversed(names)).replace(".[*]", "[*]")
-
-
-class Withheld(msgspec.Struct, frozen=True, gc=False):
-    """An item that a destination doesn't get though nothing is wrong with it. The caller doesn't learn the reason."""
-
-    destination: str
-    reason: Reason
-
-
-Verdict = Release | Withheld

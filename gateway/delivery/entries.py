@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from gateway.delivery.keys import Keys
-from gateway.model import Category, OutboxEntry, Release, Verdict
-from gateway.pipeline.flows import Flow, Flows
+from gateway.model import Identifier, OutboxEntry, Release
+from gateway.pipeline.batch_decision import BatchDecision
+from gateway.pipeline.flows import Flows
 
 
-class ItemSource(msgspec.Struct, frozen=True, gc=False):
-    """How an item was sent: its bytes, the request's ID, the item's index in it.
+class BatchSource(msgspec.Struct, frozen=True, gc=False):
+    """How items were sent: their bytes, the request's ID, the first one's index in it.
 
-    Without an ID, it can't be sent again as the same.
+    Without an ID, they can't be sent again as the same.
     """
 
-    item: bytes = b""
+    items: Sequence[bytes] = ()
     request_id: str = ""
-    index: int = 0
+    first: int = 0
 
     def __repr__(self) -> str:
-        return "ItemSource(…)"
+        return "BatchSource(…)"
 
 
-ONCE: Final = ItemSource()
+ONCE: Final = BatchSource()
 
 _NO_FINGERPRINT: Final = bytes(8)
 """The fingerprint of what came without one, so that what an agent sends twice is known all the same."""
@@ -40,23 +41,28 @@ class EntryBuilder:
         self._caller = caller
 
     def entries_of(
-        self, flow: Flow, verdicts: Iterable[Verdict], received_ns: int, sent: ItemSource = ONCE
+        self, decision: BatchDecision, received_ns: Sequence[int], sent: BatchSource = ONCE
     ) -> list[OutboxEntry]:
-        """Return the entries of the verdicts that are releases."""
-        keys = self._keys
-        fingerprint = keys.fingerprint(sent.item) if sent.request_id else b""
+        """Return the entries of the releases of a batch whose items were received at these times."""
+        keys, indices = self._keys, decision.indices
+        fingerprints = [keys.fingerprint(item) for item in sent.items] if sent.request_id else ()
         return [
             OutboxEntry(
-                release, self._key(release, sent), fingerprint, received_ns, _hashed(keys, flow.subjects(release))
+                verdict.release(place, payload),
+                self._key(verdict.destination, sent, indices[place]),
+                fingerprints[indices[place]] if fingerprints else b"",
+                received_ns[indices[place]],
+                _hashed(keys, verdict.subjects[place]),
             )
-            for release in verdicts
-            if isinstance(release, Release)
+            for verdict in decision.verdicts
+            for place, payload in enumerate(verdict.payloads)
+            if payload is not None
         ]
 
-    def _key(self, release: Release, sent: ItemSource) -> bytes:
+    def _key(self, destination: str, sent: BatchSource, index: int) -> bytes:
         if not sent.request_id:
             return self._keys.fresh()
-        return self._keys.key(self._caller, sent.request_id, sent.index, release.destination)
+        return self._keys.key(self._caller, sent.request_id, sent.first + index, destination)
 
 
 class AgentEntryBuilder:
@@ -79,5 +85,5 @@ class AgentEntryBuilder:
         )
 
 
-def _hashed(keys: Keys, values: Iterable[tuple[Category, str]]) -> tuple[bytes, ...]:
+def _hashed(keys: Keys, values: Iterable[Identifier]) -> tuple[bytes, ...]:
     return tuple([keys.subject(category, value) for category, value in values])

@@ -6,6 +6,7 @@ or cut off since doesn't leave.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from gateway.errors import DeliveryReason, ItemReason, Retryable
 from gateway.model import Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flows
-from gateway.pipeline.offload import chunks
+from gateway.pipeline.offload import Chunks
 
 
 class DecidesAgain(Protocol):
@@ -72,8 +73,11 @@ class Redecider:
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
         """As in `DecidesAgain`; costly work takes turns with that of others."""
         flows, verdicts = self._flows(), list[Verdict | Exception]()
-        for chunk, cost in chunks(items, _payload_bytes):
+        chunks = Chunks(items, _payload_bytes)
+        for chunk, cost in chunks:
+            begun_ns = time.perf_counter_ns()
             together = await self._decider.off_loop(cost, self._decide_chunk, flows, chunk)
+            chunks.record_duration(time.perf_counter_ns() - begun_ns)
             verdicts += [
                 await self._with_facts(flows, item, found) for item, found in zip(chunk, together, strict=True)
             ]

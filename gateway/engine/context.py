@@ -93,6 +93,11 @@ class DecisionContext:
         self.strip_counts[key] = self.strip_counts.get(key, 0) + count
         self.reported += count if verdict is FieldVerdict.KEEP else 0
 
+    def weigh(self, weight: int) -> None:
+        """Have what is counted by category stand for `weight` items."""
+        if self.stripped_by_category:
+            self.stripped_by_category = {name: count * weight for name, count in self.stripped_by_category.items()}
+
     def trial(self) -> DecisionContext:
         """A context for a part that may still go as a whole; `adopt` takes over what it cost."""
         trial = DecisionContext(self.facts, self.depth, self.budget, self.person)

@@ -13,9 +13,8 @@ from typing import Final
 from google.protobuf.message import Message
 
 from gateway.engine.attributes import ANY_VALUE, ARRAY, KEY, KEY_VALUE, KIND, LIST, PROPERTY, VALUE, key_prefixes
-from gateway.engine.interface import Identifier
 from gateway.engine.rules import VerdictCache
-from gateway.model import Category
+from gateway.model import Category, Identifier
 from gateway.plan import Attributes, Body, Scalar, UserId, Value, WorkEmail
 from gateway.protobuf.schema import attribute, read
 

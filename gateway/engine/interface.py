@@ -1,7 +1,8 @@
 """What an engine is: it decides on items of one type for one destination, by a plan alone.
 
-`reference.py` is one, always there. Another one needs this file, `gateway/plan.py`, `gateway/model.py` and
-`gateway/errors.py`, and passes all vectors; `tests/engine/test_interface.py` has the smallest.
+`reference.py` is one, always there. Another one needs this file, `gateway/plan.py`, `gateway/model.py`,
+`gateway/batch_verdict.py` and `gateway/errors.py`, and passes all vectors; `tests/engine/test_interface.py` has the
+smallest.
 """
 
 from __future__ import annotations
@@ -9,27 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-import msgspec
-
-from gateway.errors import Refused
-from gateway.model import Category, Facts, Subject, Verdict
+from gateway.batch_verdict import BatchVerdict
+from gateway.model import Category, Facts, Identifier, Outcome, Subject
 from gateway.plan import Plan, SubjectPlan
-
-Outcome = Verdict | Refused
-"""What becomes of an item: a release, withheld, or why it is refused."""
-
-Identifier = tuple[Category, str]
-"""USER_ID or WORK_EMAIL, and the value."""
-
-
-class Item(msgspec.Struct, frozen=True, gc=False):
-    """A serialised message of the plan's type, and what is known of whom it is about."""
-
-    raw: bytes
-    facts: Facts
-
-    def __repr__(self) -> str:
-        return f"Item({len(self.raw)} bytes)"
 
 
 class Engine(Protocol):
@@ -45,8 +28,15 @@ class Engine(Protocol):
         """The plan's, as releases name it: made once, for it costs a serialisation."""
         ...
 
-    def decide(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        """Return an outcome for each item, in their order. Raises nothing: one item spoils no other."""
+    def decide(self, raw: bytes, facts: Facts) -> Outcome:
+        """Return what becomes of one item, a serialised message of the plan's type. Raises nothing."""
+        ...
+
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchVerdict:
+        """Return what becomes of each of many items, each with its facts, and whom what is left of them is about.
+
+        What `decide` says of each alone. Raises nothing: one item spoils no other.
+        """
         ...
 
     def subjects(self, payload: bytes) -> frozenset[Identifier]:

@@ -36,12 +36,12 @@ class Minimiser:
             field.presence is Presence.REQUIRED for message in plan.messages for field in message.fields
         )
 
-    def minimise_item(self, raw: bytes, context: DecisionContext) -> bytes:
-        """What may leave of an item of the plan's type. Raises Refused."""
+    def minimise_item(self, raw: bytes, context: DecisionContext) -> tuple[Message, bytes]:
+        """What may leave of an item of the plan's type, parsed and serialised. Raises Refused."""
         message = read(self._schemas[0], raw)
         if self._find_person is not None:
             self._find_person(message, raw, context)
-        return self._minimised(0, message, raw, context)
+        return message, self._minimised(0, message, raw, context)
 
     def minimise(self, index: int, raw: bytes, context: DecisionContext) -> bytes:
         """What may leave of a message of the table at an index. Raises Refused."""

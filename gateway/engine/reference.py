@@ -14,14 +14,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from gateway.batch_verdict import BatchVerdict
+from gateway.engine.batch_builder import BatchBuilder, is_personal
 from gateway.engine.context import DecisionContext, PersonalAccount
 from gateway.engine.gates import closed_gate
-from gateway.engine.interface import FieldCounter, Identifier, Item, Outcome
+from gateway.engine.interface import FieldCounter
 from gateway.engine.minimiser import Minimiser, SharedTables
 from gateway.engine.subject import SubjectProjection
 from gateway.engine.subject_index import SubjectIndex
-from gateway.errors import FieldReason, ItemReason, Refused
-from gateway.model import MAX_ITEM_BYTES, Category, Facts, Release, Verdict, Withheld
+from gateway.errors import ItemReason, Refused
+from gateway.model import MAX_ITEM_BYTES, Category, Facts, Identifier, Outcome, Release, Withheld
 from gateway.plan import Plan, SubjectPlan
 
 _NO_COUNTS: Final[Mapping[Category, int]] = {}
@@ -49,19 +51,30 @@ class ReferenceEngine:
         self._minimiser: Minimiser | None = None
         self._subject_index: SubjectIndex | None = None
 
-    def decide(self, items: Sequence[Item]) -> list[Outcome]:
-        """Minimise serialised messages of the plan's type; an outcome for each, in their order. Raises nothing."""
-        outcomes: list[Outcome] = []
-        for item in items:
-            try:
-                outcomes.append(self._decide(item.raw, item.facts))
-            except PersonalAccount:
-                outcomes.append(Withheld(self.plan.destination, ItemReason.PERSONAL_ACCOUNT))
-            except RecursionError:  # where the caller's own stack was deep already
-                outcomes.append(Refused(ItemReason.TOO_DEEP))
-            except Refused as error:
-                outcomes.append(Refused(error.reason))  # the frames of the one that was raised hold the item
-        return outcomes
+    def decide(self, raw: bytes, facts: Facts) -> Outcome:
+        """Minimise a serialised message of the plan's type."""
+        context = DecisionContext(facts)
+        outcome = self._outcome(raw, context, None)
+        if not isinstance(outcome, bytes):
+            return outcome
+        return Release(
+            self.plan.destination,
+            self.plan.type,
+            self.digest,
+            outcome,
+            context.strip_counts,
+            context.unplanned,
+            context.stripped_by_category or _NO_COUNTS,
+            is_personal(context),
+        )
+
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchVerdict:
+        """Minimise serialised messages of the plan's type, each with its facts."""
+        builder = BatchBuilder(self.plan, self.digest)
+        for raw, known in zip(raws, facts, strict=True):
+            context, found = DecisionContext(known), set[Identifier]()
+            builder.add(self._outcome(raw, context, found), context, found)
+        return builder.verdict()
 
     def subjects(self, payload: bytes) -> frozenset[Identifier]:
         """Each USER_ID and WORK_EMAIL in a release's payload. Raises Refused if this plan makes no such payload."""
@@ -75,33 +88,45 @@ class ReferenceEngine:
         self._minimiser = self._tables.minimiser
         return self._minimiser
 
-    def _decide(self, raw: bytes, facts: Facts) -> Verdict:
-        plan = self.plan
-        if len(raw) > self._max_bytes:
-            raise Refused(ItemReason.TOO_LARGE)
+    def _outcome(
+        self, raw: bytes, context: DecisionContext, found: set[Identifier] | None
+    ) -> bytes | Withheld | Refused:
+        """Return what is left of an item, or why it has no release; what is stripped is in the context.
+
+        Whom what is left is about is added to `found`.
+        """
+        try:
+            return self._decide(raw, context, found)
+        except PersonalAccount:
+            return Withheld(self.plan.destination, ItemReason.PERSONAL_ACCOUNT)
+        except RecursionError:  # where the caller's own stack was deep already
+            return Refused(ItemReason.TOO_DEEP)
+        except Refused as error:
+            return Refused(error.reason)  # the frames of the one that was raised hold the item
+
+    def _decide(self, raw: bytes, context: DecisionContext, found: set[Identifier] | None) -> bytes | Withheld:
+        plan, facts = self.plan, context.facts
+        self._check_size(raw)
         if facts.personal and plan.vendor:
             raise PersonalAccount
-        context, weight = DecisionContext(facts), 0
-        if self._weight is not None and (weight := self._weight()):
+        weight = 0 if self._weight is None else self._weight()
+        if weight:
             context.stripped_by_category = {}
-        payload = (self._minimiser or self._first_minimiser()).minimise_item(raw, context)
+        message, payload = (self._minimiser or self._first_minimiser()).minimise_item(raw, context)
         # Masks and type URLs can be longer than what they replace; it couldn't be decided on again.
-        if len(payload) > self._max_bytes:
-            raise Refused(ItemReason.TOO_LARGE)
+        self._check_size(payload)
         # Only now: what can't be read is refused, whatever its facts are.
         if plan.gates and (reason := closed_gate(plan.gates, facts)) is not None:
             return Withheld(plan.destination, reason)
-        stripped = context.stripped_by_category
-        return Release(
-            plan.destination,
-            plan.type,
-            self.digest,
-            payload,
-            context.strip_counts,
-            context.unplanned,
-            {category: count * weight for category, count in stripped.items()} if stripped else _NO_COUNTS,
-            facts.personal or (bool(context.strip_counts) and _has_personal_address(context)),
-        )
+        if weight > 1:
+            context.weigh(weight)
+        if found is not None:
+            (self._subject_index or self._first_subject_index()).add(message, found)
+        return payload
+
+    def _check_size(self, message: bytes) -> None:
+        if len(message) > self._max_bytes:
+            raise Refused(ItemReason.TOO_LARGE)
 
 
 class ReferenceEngines:
@@ -121,7 +146,3 @@ class ReferenceEngines:
     def subject_reader(self, plan: SubjectPlan) -> SubjectProjection:
         """Return what reads the subjects of a type."""
         return SubjectProjection(plan)
-
-
-def _has_personal_address(context: DecisionContext) -> bool:
-    return any(reason is FieldReason.EMAIL_PERSONAL for _, reason, _ in context.strip_counts)

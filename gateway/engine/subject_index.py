@@ -14,8 +14,9 @@ from google.protobuf.message import Message
 
 from gateway.engine.apply_rule import INNER
 from gateway.engine.identifiers import CATEGORY, FindIdentifiers, holds, identifiers_of, names, properties
-from gateway.engine.interface import Identifier
-from gateway.model import Category
+from gateway.engine.message_cache import MAX_CACHED_MESSAGE_BYTES
+from gateway.engine.rules import VerdictCache
+from gateway.model import NOBODY, Category, Identifier
 from gateway.plan import (
     Attributes,
     Body,
@@ -35,8 +36,6 @@ from gateway.protobuf.schema import attribute, build, read
 
 Walk = Callable[[Any, set[Identifier]], None]
 """Adds what a message, or one value, holds."""
-
-NOBODY: Final[frozenset[Identifier]] = frozenset()
 
 _ANY: Final = -1
 """In place of a message's index: any of those that an `Any` may hold."""
@@ -69,6 +68,11 @@ class SubjectIndex:
         self.read_message(0, payload, found)
         return frozenset(found)
 
+    def add(self, message: Message, found: set[Identifier]) -> None:
+        """Add what a message holds that the plan's own projection has read, and its checks have left as it is."""
+        if self._holding:
+            self._walks[0](message, found)
+
     def read_message(self, index: int, raw: bytes, found: set[Identifier]) -> None:
         """Add what a serialised message of the projection at an index holds. Raises Refused."""
         self._walks[index](read(self._schemas[index], raw), found)
@@ -93,6 +97,8 @@ class SubjectIndex:
         rule = _rule(self._plan, field)
         if isinstance(rule, Properties):
             return _EventProperties(field, rule).add
+        if isinstance(rule, Attributes) and field.presence in _REPEATED:
+            return _KeyedValues(field, identifiers_of(rule)).add
         each = self._value(field, rule)
         return _Values(field, each).add if field.presence in _REPEATED else _Value(field, each).add
 
@@ -109,7 +115,7 @@ class SubjectIndex:
             case Nested():
                 return _NestedMessage(self, rule.message).add
             case Attributes() | Body():
-                return _KeyedValues(identifiers_of(rule)).add
+                return _KeyedValue(identifiers_of(rule)).add
         return _InnerMessage(self._walks, field).add
 
 
@@ -137,7 +143,7 @@ class _Wrapper:
         found.add((self._category, str(getattr(wrapper, INNER))))
 
 
-class _KeyedValues:
+class _KeyedValue:
     """Adds what a raw `KeyValue` or log body holds."""
 
     __slots__ = ("_find",)
@@ -149,16 +155,35 @@ class _KeyedValues:
         found.update(self._find(raw))
 
 
-class _NestedMessage:
-    """Adds what a raw message of the projection at an index holds."""
+class _KeyedValues:
+    """Adds what many raw `KeyValue`s hold: most hold nothing."""
 
-    __slots__ = ("_index", "_reader")
+    __slots__ = ("_find", "_name")
+
+    def __init__(self, field: FieldPlan, find: FindIdentifiers) -> None:
+        self._name, self._find = attribute(field.number), find
+
+    def add(self, parsed: Message, found: set[Identifier]) -> None:
+        for identifiers in filter(None, map(self._find, getattr(parsed, self._name))):
+            found.update(identifiers)
+
+
+class _NestedMessage:
+    """Adds what a raw message of the projection at an index holds. The same ones come again and again."""
+
+    __slots__ = ("_index", "_known", "_reader")
 
     def __init__(self, reader: SubjectIndex, index: int) -> None:
         self._reader, self._index = reader, index
+        self._known = VerdictCache(self._read, max_chars=MAX_CACHED_MESSAGE_BYTES)
 
     def add(self, raw: bytes, found: set[Identifier]) -> None:
+        found.update(self._known[raw])
+
+    def _read(self, raw: bytes) -> frozenset[Identifier]:
+        found: set[Identifier] = set()
         self._reader.read_message(self._index, raw, found)
+        return frozenset(found) if found else NOBODY
 
 
 class _InnerMessage:

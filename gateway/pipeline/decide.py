@@ -5,13 +5,16 @@ Nothing else has a decision made. What is decided is the plans' and the engine's
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from gateway.directory import Directory
+from gateway.errors import RefusalReason, Refused
 from gateway.model import Facts, Subject, Verdict
-from gateway.pipeline.offload import Offload
+from gateway.pipeline.batch_decision import BatchDecision
+from gateway.pipeline.offload import ITEM_BYTES, Offload
 
 Verdicts = tuple[Verdict, ...]
 """One for each destination."""
@@ -31,6 +34,29 @@ class Decidable(Protocol):
     def decide(self, raw: bytes, facts: Facts) -> Verdicts:
         """The verdicts on an item. Raises Refused."""
         ...
+
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+        """What becomes of each of many items: what `decide` says of each alone."""
+        ...
+
+
+class UndecidedBatch(msgspec.Struct, frozen=True, gc=False):
+    """Items of one flow, and what is known of whom they are about.
+
+    `indices` are theirs in the batch that they came in; those that can't be read are `refused`. Facts that must be
+    waited for are None.
+    """
+
+    flow: Decidable
+    indices: Sequence[int]
+    raws: Sequence[bytes]
+    received_ns: Sequence[int]
+    subjects: Sequence[Subject]
+    facts: Sequence[Facts | None]
+    refused: Mapping[int, RefusalReason]
+
+    def __repr__(self) -> str:
+        return f"UndecidedBatch({len(self.raws)} items)"
 
 
 class Decider:
@@ -89,6 +115,78 @@ class Decider:
         """
         facts = _known(await self._directory.facts(subject, received_ns), personal or flow.is_personal(subject))
         return await self.off_loop(len(raw), flow.decide, raw, facts)
+
+    async def decide_batch(self, flow: Decidable, raws: Sequence[bytes], received_ns: Sequence[int]) -> BatchDecision:
+        """Return what becomes of items, each received at its time. Raises Retryable where facts can't be had."""
+        size = sum(map(len, raws)) + ITEM_BYTES * len(raws)
+        decision = await self.off_loop(size, self.decide_batch_inline, flow, raws, received_ns)
+        return await self.batch_with_facts(decision, size) if isinstance(decision, UndecidedBatch) else decision
+
+    def decide_batch_inline(
+        self, flow: Decidable, raws: Sequence[bytes], received_ns: Sequence[int]
+    ) -> BatchDecision | UndecidedBatch:
+        """Return what becomes of items, each received at its time; in any thread.
+
+        Where facts about some must be waited for, `batch_with_facts` decides on all of them.
+        """
+        undecided = self._look_up(flow, raws, received_ns)
+        return undecided if None in undecided.facts else _decide_complete(undecided)
+
+    async def batch_with_facts(self, undecided: UndecidedBatch, size: int) -> BatchDecision:
+        """Return what becomes of items once the facts about them have come; they cost `size` bytes together.
+
+        Raises Retryable where the facts can't be had.
+        """
+        facts: dict[tuple[Subject, int], Facts] = {}
+        for subject, received_ns, found in zip(undecided.subjects, undecided.received_ns, undecided.facts, strict=True):
+            if found is None and (subject, received_ns) not in facts:
+                facts[subject, received_ns] = _known(
+                    await self._directory.facts(subject, received_ns), undecided.flow.is_personal(subject)
+                )
+        keys = zip(undecided.subjects, undecided.received_ns, strict=True)
+        complete = [facts[key] if found is None else found for key, found in zip(keys, undecided.facts, strict=True)]
+        return await self.off_loop(size, _decide_complete, msgspec.structs.replace(undecided, facts=complete))
+
+    def _look_up(self, flow: Decidable, raws: Sequence[bytes], received_ns: Sequence[int]) -> UndecidedBatch:
+        """Read whom items are about, and ask what is known of each subject at a time once."""
+        subjects, refused = _subjects(flow, raws)
+        indices: Sequence[int] = range(len(raws))
+        if refused:
+            indices = [index for index in indices if index not in refused]
+            raws, received_ns = [raws[index] for index in indices], [received_ns[index] for index in indices]
+        known: dict[tuple[Subject, int], Facts | None] = {}
+        facts = []
+        for key in zip(subjects, received_ns, strict=True):
+            if key not in known:
+                known[key] = self._cached_facts(flow, *key)
+            facts.append(known[key])
+        return UndecidedBatch(flow, indices, raws, received_ns, subjects, facts, refused)
+
+    def _cached_facts(self, flow: Decidable, subject: Subject, received_ns: int) -> Facts | None:
+        facts = self._directory.cached_facts(subject, received_ns)
+        return None if facts is None else _known(facts, flow.is_personal(subject))
+
+
+def _subjects(flow: Decidable, raws: Sequence[bytes]) -> tuple[list[Subject], dict[int, RefusalReason]]:
+    """Return the subjects of those items that can be read, and why the others can't, by index."""
+    subjects, refused = list[Subject](), dict[int, RefusalReason]()
+    read = flow.subject
+    for index, raw in enumerate(raws):
+        try:
+            subjects.append(read(raw))
+        except Refused as error:
+            refused[index] = error.reason
+    return subjects, refused
+
+
+def _decide_complete(undecided: UndecidedBatch) -> BatchDecision:
+    """Decide on items of which all facts are known."""
+    decision = undecided.flow.decide_batch(undecided.raws, [facts for facts in undecided.facts if facts is not None])
+    if not undecided.refused:
+        return decision
+    at = undecided.indices
+    refused = {at[index]: reason for index, reason in decision.refused.items()}
+    return BatchDecision([at[index] for index in decision.indices], decision.verdicts, {**undecided.refused, **refused})
 
 
 def _known(facts: Facts, personal: bool) -> Facts:

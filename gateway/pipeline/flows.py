@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from gateway.engine.interface import Engine, Engines, Item, Outcome, SubjectReader
+from gateway.batch_verdict import BatchVerdict
+from gateway.engine.interface import Engine, Engines, SubjectReader
 from gateway.engine.reference import ReferenceEngines
-from gateway.errors import BadSetup, ItemReason, Refused
-from gateway.model import MAX_ITEM_BYTES, Category, Facts, FieldPath, Release, Verdict
+from gateway.errors import BadSetup, ItemReason, RefusalReason, Refused
+from gateway.model import MAX_ITEM_BYTES, Category, Facts, FieldPath, Outcome, Release, Verdict
+from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.categories import Categories
 from gateway.pipeline.field_counters import CategorySampler, TotalCounter
 from gateway.plan import SubjectPlan
@@ -39,7 +41,7 @@ class SingleEngine:
 
     def decide(self, raw: bytes, facts: Facts) -> Verdict:
         """The verdict on one item. Raises Refused."""
-        return _verdict(self._engine.decide((Item(raw, facts),))[0])
+        return _verdict(self._engine.decide(raw, facts))
 
 
 class DetailEngines:
@@ -92,8 +94,25 @@ class Flow:
 
         Raises Refused if any destination's plan refuses it: then none gets it.
         """
-        items = (Item(raw, facts),)
-        return tuple([_verdict(engine.decide(items)[0]) for engine in self._engines])
+        return tuple([_verdict(engine.decide(raw, facts)) for engine in self._engines])
+
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+        """What becomes of each of many items at each destination: what `decide` says of each alone."""
+        indices: Sequence[int] = range(len(raws))
+        refused: dict[int, RefusalReason] = {}
+        verdicts: list[BatchVerdict] = []
+        for engine in self._engines:
+            verdict = engine.decide_batch(raws, facts)
+            verdicts.append(verdict)
+            gone = {index: end.reason for index, end in verdict.ended.items() if isinstance(end, Refused)}
+            if gone:
+                # Nothing of it is decided on for the others, nor counted.
+                left = [index for index in range(len(raws)) if index not in gone]
+                refused |= {indices[index]: reason for index, reason in gone.items()}
+                indices = [indices[index] for index in left]
+                raws, facts = [raws[index] for index in left], [facts[index] for index in left]
+                verdicts = [one.only(left) for one in verdicts]
+        return BatchDecision(indices, verdicts, refused)
 
 
 def _verdict(outcome: Outcome) -> Verdict:

@@ -7,7 +7,9 @@ to be complete.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import grpc
@@ -16,7 +18,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
-from gateway.errors import ItemReason, Refused
+from gateway.errors import ItemReason, RefusalReason, Refused
 from gateway.model import Verdict
 from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import FieldPlan, MessagePlan, Presence
@@ -26,7 +28,7 @@ from gateway.receivers.backpressure_buffer import BackpressureBuffer
 from gateway.receivers.guard import Guard, Method
 from gateway.receivers.incoming import Incoming
 from gateway.receivers.inflight import InFlight
-from gateway.receivers.item_pipeline import BatchOutcome, ItemPipeline, ResolvedItem
+from gateway.receivers.item_pipeline import BatchOutcome, ItemPipeline, ResolvedItems
 from gateway.receivers.receipts import brief_receipt, complete_receipt, reason_number
 from gateway.telemetry.traces import RpcMethod, set_item_count
 
@@ -72,19 +74,41 @@ class EmitCall(msgspec.Struct, frozen=True):
     flows: Flows
     flow: Flow | None
 
-    def resolve(self, raw: bytes) -> ResolvedItem:
-        """Return the item in a request. Raises Refused, also if there is none."""
-        request = parse(_REQUEST, raw)
-        if not request.HasField(ITEM):
-            raise Refused(ItemReason.MALFORMED)
-        return self.resolve_item(getattr(request, ITEM), getattr(request, REQUEST_ID), getattr(request, VERBOSE))
+    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
+        """Return the items in requests of one item each."""
+        return [self._resolve_request(raw) for raw in raws]
 
-    def resolve_item(self, item: bytes, request_id: str, verbose: bool = False) -> ResolvedItem:
-        """Return an item with its flow. Raises Refused."""
+    def resolve_items(self, items: Sequence[bytes], request_id: str) -> Sequence[ResolvedItems | RefusalReason]:
+        """Return items that came together; those that follow one another in one flow together."""
         if self.flow is not None:
-            return ResolvedItem(self.flow, item, request_id, verbose)
-        type_name, message = open_any(item)
-        return ResolvedItem(self.flows.of_type(type_name), message, request_id, verbose)
+            return (ResolvedItems(self.flow, items, request_id),)
+        resolved: list[ResolvedItems | RefusalReason] = []
+        for flow, run in groupby(map(self._open, items), itemgetter(0)):
+            if isinstance(flow, Flow):
+                resolved.append(ResolvedItems(flow, [message for _, message in run], request_id))
+            else:
+                resolved += [flow for _ in run]
+        return resolved
+
+    def _resolve_request(self, raw: bytes) -> ResolvedItems | RefusalReason:
+        try:
+            request = parse(_REQUEST, raw)
+        except Refused as error:
+            return error.reason
+        if not request.HasField(ITEM):
+            return ItemReason.MALFORMED
+        flow, message = (self.flow, getattr(request, ITEM)) if self.flow else self._open(getattr(request, ITEM))
+        if not isinstance(flow, Flow):
+            return flow
+        return ResolvedItems(flow, (message,), getattr(request, REQUEST_ID), getattr(request, VERBOSE))
+
+    def _open(self, item: bytes) -> tuple[Flow | RefusalReason, bytes]:
+        """Return the message in an `Any` and its flow, or the reason why it has none."""
+        try:
+            type_name, message = open_any(item)
+            return self.flows.of_type(type_name), message
+        except Refused as error:
+            return error.reason, b""
 
     def lasts(self, now: Flows) -> bool:
         """Return whether by other flows it would be decided on alike."""
@@ -106,9 +130,9 @@ class _BatchItems(msgspec.Struct, frozen=True):
     call: EmitCall
     request_id: str
 
-    def resolve(self, raw: bytes) -> ResolvedItem:
-        """Return an item of the batch. Raises Refused."""
-        return self.call.resolve_item(raw, self.request_id)
+    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
+        """Return items of the batch."""
+        return self.call.resolve_items(raws, self.request_id)
 
 
 class EmitHost(msgspec.Struct, frozen=True):
@@ -141,9 +165,8 @@ class UnaryHandler(_EmitHandler):
         """Return the serialised response. Raises Refused, Retryable, Rejected."""
         call = self._begin()
         accepted = await self._pipeline.take_one(call, request)
-        if accepted.resolved.verbose:
-            item = accepted.resolved.message
-            receipts = [await self._complete(call.flows, item, verdict) for verdict in accepted.verdicts]
+        if accepted.verbose:
+            receipts = [await self._complete(call.flows, accepted.message, verdict) for verdict in accepted.verdicts]
         else:
             receipts = [brief_receipt(verdict) for verdict in accepted.verdicts]
         return self._response(receipts=receipts).SerializeToString()

@@ -9,13 +9,15 @@ from typing import Final, Protocol
 
 import msgspec
 
+from gateway.batch_verdict import BatchVerdict
 from gateway.delivery import Delivery
-from gateway.delivery.entries import EntryBuilder, ItemSource
+from gateway.delivery.entries import BatchSource, EntryBuilder
 from gateway.errors import ItemReason, Reason, RefusalReason, Refused
-from gateway.model import OutboxEntry, Subject, Withheld
-from gateway.pipeline.decide import Decider, Verdicts
+from gateway.model import OutboxEntry, Verdict
+from gateway.pipeline.batch_decision import BatchDecision
+from gateway.pipeline.decide import Decider, UndecidedBatch, Verdicts
 from gateway.pipeline.flows import Flow
-from gateway.pipeline.offload import chunks
+from gateway.pipeline.offload import Chunks
 from gateway.telemetry import Counts
 from gateway.telemetry.traces import set_item_count
 
@@ -23,59 +25,65 @@ MAX_CALL_ITEMS: Final = 10_000
 """Items in one call, and rejected ones in one stream; and how many withheld ones an answer names."""
 
 
-class ResolvedItem(msgspec.Struct, frozen=True, gc=False):
-    """An item's flow, its message, and the request ID that it came with; empty where it came without.
+class ResolvedItems(msgspec.Struct, frozen=True, gc=False):
+    """Items that follow one another in a call and have one flow, and the request ID that they came with.
 
-    `verbose`: its caller wants complete receipts.
+    The ID is empty where they came without. `verbose`: their caller wants complete receipts.
     """
 
     flow: Flow
-    message: bytes
+    messages: Sequence[bytes]
     request_id: str = ""
     verbose: bool = False
 
     def __repr__(self) -> str:
-        return "ResolvedItem(…)"
+        return f"ResolvedItems({len(self.messages)} items)"
 
 
 class ItemResolver(Protocol):
     """Knows what the raw items of one call are."""
 
-    def resolve(self, raw: bytes) -> ResolvedItem:
-        """Return an item with its flow, in whatever thread this is. Raises Refused."""
+    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
+        """Return items with their flows, in their order, in whatever thread this is.
+
+        In the place of one that has no flow stands the reason.
+        """
         ...
 
 
 class AcceptedItem(msgspec.Struct, frozen=True, gc=False):
-    """An item that was decided on, and the entries of its releases, which may be none."""
+    """An item that was decided on; `verbose`: its caller wants complete receipts."""
 
-    resolved: ResolvedItem
+    message: bytes
     verdicts: Verdicts
-    entries: Sequence[OutboxEntry]
-    took_ns: int
+    verbose: bool
 
     def __repr__(self) -> str:
         return "AcceptedItem(…)"
 
 
-class RefusedItem(msgspec.Struct, frozen=True, gc=False):
-    """An item that goes nowhere; `flow_key` is empty where it has no flow."""
+class _DecidedItems(msgspec.Struct, frozen=True, gc=False):
+    """Items that were decided on, the entries of their releases, and how long deciding took."""
 
-    flow_key: str
-    reason: RefusalReason
-
-
-class _WaitingItem(msgspec.Struct, frozen=True, gc=False):
-    """An item that can't be decided on before the facts about its subject have come."""
-
-    resolved: ResolvedItem
-    subject: Subject
-    index: int
-    received_ns: int
+    resolved: ResolvedItems
+    decision: BatchDecision
+    entries: Sequence[OutboxEntry]
     took_ns: int
 
     def __repr__(self) -> str:
-        return "_WaitingItem(…)"
+        return "_DecidedItems(…)"
+
+
+class _WaitingItems(msgspec.Struct, frozen=True, gc=False):
+    """Items that can't be decided on before the facts about some of them have come."""
+
+    resolved: ResolvedItems
+    undecided: UndecidedBatch
+    first: int
+    took_ns: int
+
+    def __repr__(self) -> str:
+        return "_WaitingItems(…)"
 
 
 class BatchOutcome(msgspec.Struct):
@@ -90,18 +98,20 @@ class BatchOutcome(msgspec.Struct):
         """How many items came so far; the next one's index."""
         return self.accepted + len(self.rejected)
 
-    def add(self, item: AcceptedItem | RefusedItem) -> Sequence[OutboxEntry]:
-        """Note what became of one more item and return its entries. Raises Refused for too many rejected ones."""
-        index = self.count
-        if isinstance(item, RefusedItem):
-            self.rejected.append((index, item.reason))
-            if len(self.rejected) > MAX_CALL_ITEMS:
-                raise Refused(ItemReason.TOO_MANY_ITEMS)
-            return ()
-        self.accepted += 1
-        if len(self.withheld) < MAX_CALL_ITEMS and any(isinstance(verdict, Withheld) for verdict in item.verdicts):
-            self.withheld.append(index)
-        return item.entries
+    def reject(self, rejected: Iterable[tuple[int, RefusalReason]]) -> None:
+        """Note items that were rejected. Raises Refused for too many."""
+        self.rejected += rejected
+        if len(self.rejected) > MAX_CALL_ITEMS:
+            raise Refused(ItemReason.TOO_MANY_ITEMS)
+
+    def add(self, decision: BatchDecision) -> None:
+        """Note what became of the next items. Raises Refused for too many rejected ones."""
+        first = self.count
+        self.accepted += len(decision.indices)
+        if room := MAX_CALL_ITEMS - len(self.withheld):
+            self.withheld += [first + index for index in decision.withheld[:room]]
+        if decision.refused:
+            self.reject((first + index, reason) for index, reason in sorted(decision.refused.items()))
 
 
 class ItemPipeline:
@@ -111,7 +121,7 @@ class ItemPipeline:
         self, decider: Decider, delivery: Delivery, entry_builder: EntryBuilder, counts: Counts | None = None
     ) -> None:
         """`counts` counts each item."""
-        self._decide_inline, self._with_facts = decider.decide_inline, decider.with_facts
+        self._decide_batch, self._with_facts = decider.decide_batch_inline, decider.batch_with_facts
         self._entries_of = entry_builder.entries_of
         self._counts = Counts() if counts is None else counts
         self.deliver = delivery.accept
@@ -122,12 +132,16 @@ class ItemPipeline:
     async def take_one(self, resolver: ItemResolver, raw: bytes) -> AcceptedItem:
         """Decide on one item and deliver its releases. Raises Refused, Retryable, Rejected."""
         (decided,) = await self._decide(resolver, (raw,), 0, len(raw))
-        if isinstance(decided, RefusedItem):
-            raise Refused(decided.reason)
-        set_item_count(1)
-        if decided.entries:
-            await self.deliver(decided.entries)
-        return decided
+        if isinstance(decided, _DecidedItems):
+            if decided.decision.refused:
+                raise Refused(decided.decision.refused[0])
+            set_item_count(1)
+            if decided.entries:
+                await self.deliver(decided.entries)
+            (message,) = decided.resolved.messages
+            verdicts = tuple([_verdict(verdict) for verdict in decided.decision.verdicts])
+            return AcceptedItem(message, verdicts, decided.resolved.verbose)
+        raise Refused(decided)
 
     async def take_many(self, resolver: ItemResolver, raws: Iterable[bytes]) -> BatchOutcome:
         """Decide on each item by itself and deliver all entries together.
@@ -135,13 +149,15 @@ class ItemPipeline:
         Raises Refused for too many, Retryable, Rejected.
         """
         outcome, entries = BatchOutcome(), list[OutboxEntry]()
-        for chunk, size in chunks(raws, len):
+        chunks = Chunks(raws, len)
+        for chunk, size in chunks:
             if outcome.count + len(chunk) > MAX_CALL_ITEMS:
                 raise Refused(ItemReason.TOO_MANY_ITEMS)
             if outcome.count:
                 await asyncio.sleep(0)
-            for decided in await self._decide(resolver, chunk, outcome.count, size):
-                entries += outcome.add(decided)
+            begun_ns = time.perf_counter_ns()
+            entries += await self._add(outcome, resolver, chunk, size)
+            chunks.record_duration(time.perf_counter_ns() - begun_ns)
         set_item_count(outcome.count)
         if entries:
             await self.deliver(entries)
@@ -152,58 +168,81 @@ class ItemPipeline:
 
         Raises Refused for too many rejected ones.
         """
-        (decided,) = await self._decide(resolver, (raw,), 0, len(raw))
-        return outcome.add(decided)
+        return await self._add(outcome, resolver, (raw,), len(raw))
+
+    async def _add(
+        self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes], size: int
+    ) -> Sequence[OutboxEntry]:
+        """Decide on the next items of a call, note what became of them, and return their entries."""
+        entries = list[OutboxEntry]()
+        for decided in await self._decide(resolver, raws, outcome.count, size):
+            if isinstance(decided, _DecidedItems):
+                outcome.add(decided.decision)
+                entries += decided.entries
+            else:
+                outcome.reject(((outcome.count, decided),))
+        return entries
 
     async def _decide(
         self, resolver: ItemResolver, raws: Sequence[bytes], first: int, size: int
-    ) -> Sequence[AcceptedItem | RefusedItem]:
+    ) -> Sequence[_DecidedItems | RefusalReason]:
         """Decide on items that cost `size` bytes together, and count them; the index of the first is `first`.
 
         Raises Retryable where facts can't be had.
         """
-        decided: list[AcceptedItem | RefusedItem] = []
-        for item in await self.off_loop(size, self._decide_all, resolver, raws, first):
-            if isinstance(item, _WaitingItem):
-                item = await self._decide_waiting(item)  # noqa: PLW2901 - the same item, decided on
-            if isinstance(item, RefusedItem):
-                self._counts.record_rejection(item.flow_key, item.reason)
+        decided: list[_DecidedItems | RefusalReason] = []
+        for items in await self.off_loop(size, self._decide_inline, resolver, raws, first):
+            if isinstance(items, _WaitingItems):
+                items = await self._decide_waiting(items, size)  # noqa: PLW2901 - the same items, decided on
+            if isinstance(items, _DecidedItems):
+                self._counts.record_batch(items.resolved.flow, items.decision, items.took_ns)
             else:
-                self._counts.record_decision(item.resolved.flow, item.verdicts, item.took_ns)
-            decided.append(item)
+                self._counts.record_rejections("", {items: 1})
+            decided.append(items)
         return decided
 
-    def _decide_all(
+    def _decide_inline(
         self, resolver: ItemResolver, raws: Sequence[bytes], first: int
-    ) -> Sequence[AcceptedItem | RefusedItem | _WaitingItem]:
+    ) -> Sequence[_DecidedItems | _WaitingItems | RefusalReason]:
         """Decide on items in whatever thread this is."""
-        return [self._decide_one(resolver, raw, index) for index, raw in enumerate(raws, first)]
+        decided: list[_DecidedItems | _WaitingItems | RefusalReason] = []
+        begun_ns, received_ns = time.perf_counter_ns(), time.time_ns()
+        for resolved in resolver.resolve(raws):
+            if isinstance(resolved, ResolvedItems):
+                decided.append(self._decide_resolved(resolved, first, received_ns, begun_ns))
+                first += len(resolved.messages)
+                begun_ns = time.perf_counter_ns()
+            else:
+                decided.append(resolved)
+                first += 1
+        return decided
 
-    def _decide_one(self, resolver: ItemResolver, raw: bytes, index: int) -> AcceptedItem | RefusedItem | _WaitingItem:
-        received_ns, begun_ns, flow_key = time.time_ns(), time.perf_counter_ns(), ""
-        try:
-            resolved = resolver.resolve(raw)
-            flow_key = resolved.flow.key
-            subject, verdicts = self._decide_inline(resolved.flow, resolved.message, received_ns)
-            if verdicts is None:
-                return _WaitingItem(resolved, subject, index, received_ns, time.perf_counter_ns() - begun_ns)
-            entries = self._entries(resolved, verdicts, index, received_ns)
-        except Refused as error:
-            return RefusedItem(flow_key, error.reason)
-        return AcceptedItem(resolved, verdicts, entries, time.perf_counter_ns() - begun_ns)
+    def _decide_resolved(
+        self, resolved: ResolvedItems, first: int, received_ns: int, begun_ns: int
+    ) -> _DecidedItems | _WaitingItems:
+        messages = resolved.messages
+        decision = self._decide_batch(resolved.flow, messages, [received_ns] * len(messages))
+        if isinstance(decision, UndecidedBatch):
+            return _WaitingItems(resolved, decision, first, time.perf_counter_ns() - begun_ns)
+        entries = self._entries(resolved, decision, first, received_ns)
+        return _DecidedItems(resolved, decision, entries, time.perf_counter_ns() - begun_ns)
 
-    async def _decide_waiting(self, item: _WaitingItem) -> AcceptedItem | RefusedItem:
-        """Decide on an item once its facts have come. Raises Retryable where they can't be had."""
-        resolved = item.resolved
-        try:
-            verdicts = await self._with_facts(resolved.flow, resolved.message, item.received_ns, item.subject)
-            entries = self._entries(resolved, verdicts, item.index, item.received_ns)
-        except Refused as error:
-            return RefusedItem(resolved.flow.key, error.reason)
-        return AcceptedItem(resolved, verdicts, entries, item.took_ns)
+    async def _decide_waiting(self, items: _WaitingItems, size: int) -> _DecidedItems:
+        """Decide on items once the facts about them have come. Raises Retryable where they can't be had."""
+        resolved, undecided = items.resolved, items.undecided
+        decision = await self._with_facts(undecided, size)
+        entries = self._entries(resolved, decision, items.first, undecided.received_ns[0])
+        return _DecidedItems(resolved, decision, entries, items.took_ns)
 
     def _entries(
-        self, resolved: ResolvedItem, verdicts: Verdicts, index: int, received_ns: int
+        self, resolved: ResolvedItems, decision: BatchDecision, first: int, received_ns: int
     ) -> Sequence[OutboxEntry]:
-        source = ItemSource(resolved.message, resolved.request_id, index)
-        return self._entries_of(resolved.flow, verdicts, received_ns, source)
+        source = BatchSource(resolved.messages, resolved.request_id, first)
+        return self._entries_of(decision, [received_ns] * len(resolved.messages), source)
+
+
+def _verdict(verdict: BatchVerdict) -> Verdict:
+    """Return the verdict on the one item of a batch, which isn't refused."""
+    outcome = verdict.outcome(0)
+    assert not isinstance(outcome, Refused)
+    return outcome

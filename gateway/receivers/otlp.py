@@ -19,7 +19,7 @@ from gateway.pipeline.flows import Flow
 from gateway.receivers.emit import CurrentFlows
 from gateway.receivers.guard import Guard
 from gateway.receivers.incoming import ANYTHING
-from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, ItemPipeline, ResolvedItem
+from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, ItemPipeline, ResolvedItems
 from gateway.telemetry.traces import RpcMethod
 
 PROFILES: Final = profiles_service_pb2.DESCRIPTOR.services_by_name["ProfilesService"].full_name
@@ -65,9 +65,9 @@ class _FlowItems(msgspec.Struct, frozen=True):
 
     flow: Flow
 
-    def resolve(self, raw: bytes) -> ResolvedItem:
-        """Return an item with its flow."""
-        return ResolvedItem(self.flow, raw)
+    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems]:
+        """Return the items with their flow."""
+        return (ResolvedItems(self.flow, raws),)
 
 
 def handlers(flows: CurrentFlows, pipeline: ItemPipeline, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:

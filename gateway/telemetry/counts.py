@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 
-from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, Reason
-from gateway.model import Category, FieldPath, FieldVerdict, QueueDepth, Release, Verdict
+from gateway.batch_verdict import BatchVerdict
+from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, Reason, RefusalReason
+from gateway.model import Category, FieldPath, FieldVerdict, QueueDepth
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.policy.vocabulary import Code
 from gateway.telemetry import metrics as table
 from gateway.telemetry.series import DurationSeries, NumberSeries
+
+K = TypeVar("K")
 
 ReloadSubject = Literal["policy", "tls"]
 """What is reloaded by itself: the policy with its contracts and approvals, or the keys and certificates."""
@@ -59,6 +63,25 @@ class CountedFlow(Protocol):
     @property
     def categories(self) -> Mapping[FieldPath, Category]:
         """The categories."""
+        ...
+
+
+class CountedBatch(Protocol):
+    """What became of the items of a batch, as far as counting needs it: see `BatchDecision`."""
+
+    @property
+    def indices(self) -> Sequence[int]:
+        """Those that weren't refused."""
+        ...
+
+    @property
+    def verdicts(self) -> Sequence[BatchVerdict]:
+        """The verdicts on them, at each destination."""
+        ...
+
+    @property
+    def refused(self) -> Mapping[int, RefusalReason]:
+        """The others."""
         ...
 
 
@@ -204,35 +227,44 @@ class Counts:
 
     # Items and their releases.
 
-    def record_decision(self, flow: CountedFlow, verdicts: Iterable[Verdict], duration_ns: int) -> None:
-        """Count an accepted item and its verdicts."""
-        key = flow.key
-        self.items[key, "accepted", ""] += 1
-        self.decisions.add((key,), duration_ns)
-        for verdict in verdicts:
-            if isinstance(verdict, Release):
-                self.verdicts[verdict.destination, "release", ""] += 1
-                if verdict.strip_counts or verdict.stripped_by_category:
-                    self._record_fields(verdict, flow.categories)
-            else:
-                self.verdicts[verdict.destination, "withhold", verdict.reason] += 1
+    def record_batch(self, flow: CountedFlow, batch: CountedBatch, duration_ns: int) -> None:
+        """Count the items of a batch and their verdicts; each is taken to have had its share of the time."""
+        key, accepted = flow.key, len(batch.indices)
+        if batch.refused:
+            self.record_rejections(key, Counter(batch.refused.values()))
+        if not accepted:
+            return
+        self.items[key, "accepted", ""] += accepted
+        self.decisions.add((key,), duration_ns // (accepted + len(batch.refused)), accepted)
+        for verdict in batch.verdicts:
+            self._record_verdict(verdict, flow.categories)
 
-    def _record_fields(self, release: Release, categories: Mapping[FieldPath, Category]) -> None:
-        destination, fields = release.destination, self.fields_stripped
-        for category, count in release.stripped_by_category.items():
-            fields[destination, _CATEGORY_NAMES[category], "plan"] += count
-        for (at, reason, verdict), count in release.strip_counts.items():
-            name = _CATEGORY_NAMES[categories[at]]
-            if verdict is FieldVerdict.MASK:
-                self.fields_masked[destination, name] += count
-            elif verdict is FieldVerdict.KEEP:
-                self.fields_reported[destination, name, reason] += count
-            else:
-                fields[destination, name, "plan" if reason in _PLAN_REASONS else "value"] += count
+    def _record_verdict(self, verdict: BatchVerdict, categories: Mapping[FieldPath, Category]) -> None:
+        destination = verdict.destination
+        if verdict.releases:
+            self.verdicts[destination, "release", ""] += verdict.releases
+        for reason, count in Counter(end.reason for end in verdict.ended.values()).items():
+            self.verdicts[destination, "withhold", reason] += count
+        for category, count in _total(verdict.stripped_by_category.values()).items():
+            self.fields_stripped[destination, _CATEGORY_NAMES[category], "plan"] += count
+        for (at, reason, field_verdict), count in _total(verdict.strip_counts.values()).items():
+            self._record_fields(destination, _CATEGORY_NAMES[categories[at]], reason, field_verdict, count)
 
-    def record_rejection(self, flow: str, reason: Reason) -> None:
-        """Count an item that was rejected for all destinations of its flow; the flow is empty where none was found."""
-        self.items[flow, "rejected", reason] += 1
+    def _record_fields(self, destination: str, name: str, reason: Reason, verdict: FieldVerdict, count: int) -> None:
+        if verdict is FieldVerdict.MASK:
+            self.fields_masked[destination, name] += count
+        elif verdict is FieldVerdict.KEEP:
+            self.fields_reported[destination, name, reason] += count
+        else:
+            self.fields_stripped[destination, name, "plan" if reason in _PLAN_REASONS else "value"] += count
+
+    def record_rejections(self, flow: str, counts: Mapping[RefusalReason, int]) -> None:
+        """Count items that were rejected for all destinations of their flow, by reason.
+
+        The flow is empty where none was found.
+        """
+        for reason, count in counts.items():
+            self.items[flow, "rejected", reason] += count
 
     def record_delivery(self, destination: str, outcomes: Mapping[DeliveryOutcome, int], duration_ns: int) -> None:
         """Count the releases of a batch by what became of them at the exporter, and how long it took."""
@@ -350,3 +382,12 @@ class Counts:
     def durations(self) -> Iterable[DurationSeries]:
         """All histograms."""
         return [one for one in vars(self).values() if isinstance(one, DurationSeries)]
+
+
+def _total(counts: Iterable[Mapping[K, int]]) -> Mapping[K, int]:
+    """Add up counts of items."""
+    total: dict[K, int] = {}
+    for one in counts:
+        for key, count in one.items():
+            total[key] = total.get(key, 0) + count
+    return total

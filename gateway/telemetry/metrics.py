@@ -123,7 +123,7 @@ DECISION_DURATION: Final = Metric(
     "decision_duration_seconds",
     MetricKind.HISTOGRAM,
     ("flow",),
-    "How long deciding on an item took, for all destinations of its flow",
+    "How long deciding on an item took, for all destinations of its flow; its share of what its batch took",
     "seconds",
 )
 FIELDS_STRIPPED: Final = Metric(

@@ -50,14 +50,14 @@ class DurationSeries:
             key: [0] * ROW_COLUMNS for key in (product(*values) if values else ())
         }
 
-    def add(self, key: LabelValues, nanoseconds: int) -> None:
-        """Count one more."""
+    def add(self, key: LabelValues, nanoseconds: int, times: int = 1) -> None:
+        """Count one more, or so many of one length."""
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = [0] * ROW_COLUMNS
         # A duration at a bound belongs to the bucket below it, as Prometheus has it.
-        row[bisect_left(_BUCKET_BOUNDS_NANOS, nanoseconds)] += 1
-        row[-1] += nanoseconds
+        row[bisect_left(_BUCKET_BOUNDS_NANOS, nanoseconds)] += times
+        row[-1] += nanoseconds * times
 
     def touch(self, key: LabelValues) -> None:
         """Show a key, though nothing has been counted yet."""

@@ -12,7 +12,6 @@ from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 
 from gateway.contracts.load import default_path as default_contract
 from gateway.contracts.load import load as load_contracts
-from gateway.engine.interface import Item
 from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts
 from gateway.plan import Plan
@@ -92,8 +91,8 @@ def _decided(plan: Plan) -> Minimise:
     """A minimiser that has seen what is called seen."""
     minimiser, facts = ReferenceEngine(plan), Facts(time.time_ns())
     for raw in _seen():
-        minimiser.decide((Item(raw, facts),))
-    return lambda raw: minimiser.decide((Item(raw, facts),))
+        minimiser.decide(raw, facts)
+    return lambda raw: minimiser.decide(raw, facts)
 
 
 def _seen() -> Iterator[bytes]:

@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.contracts.load import default_path, load
-from gateway.delivery.entries import ItemSource
+from gateway.delivery.entries import BatchSource
 from gateway.delivery.outbox.interface import Leased
 from gateway.engine.addresses import reader
 from gateway.engine.context import Masked, PersonalAccount
@@ -321,7 +321,7 @@ def made() -> Iterator[object]:
     yield release
     yield OutboxEntry(release, raw, raw, 1, (raw,))
     yield Leased(1, "analytics", EVENT, "digest", raw, raw, raw, 1, 0)
-    yield ItemSource(raw, WORD, 1)
+    yield BatchSource((raw,), WORD, 1)
     yield Subject(WORD, f"{WORD}@{WORD}.example", WORD)
     yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)
     yield Withheld("analytics", ItemReason.PERSONAL_ACCOUNT)

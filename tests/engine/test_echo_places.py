@@ -12,7 +12,6 @@ from opentelemetry.proto.logs.v1.logs_pb2 import ResourceLogs
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
-from gateway.engine.interface import Item
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import ItemReason, Refused
 from gateway.policy.compile import Compiler
@@ -144,5 +143,5 @@ def test_an_item_that_says_more_names_than_are_read_is_refused(person: Mapping[s
     item, places = logs()
     places[0].extend(key_values(person))
     engine = ReferenceEngine(made().plan(item.DESCRIPTOR.full_name, "eu-log"))
-    (outcome,) = engine.decide([Item(item.SerializeToString(), UNKNOWN_FACTS)])
+    outcome = engine.decide(item.SerializeToString(), UNKNOWN_FACTS)
     assert (isinstance(outcome, Refused) and outcome.reason is ItemReason.TOO_LARGE) is refused

@@ -7,10 +7,11 @@ from typing import Final
 
 import pytest
 
-from gateway.engine.interface import Engines, FieldCounter, Identifier, Item, Outcome
+from gateway.batch_verdict import BatchVerdict
+from gateway.engine.interface import Engines, FieldCounter
 from gateway.engine.reference import ReferenceEngine, ReferenceEngines
 from gateway.errors import ItemReason, Refused
-from gateway.model import MAX_ITEM_BYTES, NO_SUBJECT, Facts, Release, Subject
+from gateway.model import MAX_ITEM_BYTES, NO_SUBJECT, NOBODY, Facts, Identifier, Outcome, Release, Subject
 from gateway.pipeline.flows import Flows, single
 from gateway.plan import Plan, SubjectPlan
 from tests.support.contracts import UNKNOWN_FACTS, compiler
@@ -30,17 +31,19 @@ class EmptyingEngine:
         self.plan, self.digest = plan, plan.digest
         self._max_bytes = max_bytes
 
-    def decide(self, items: Sequence[Item]) -> list[Outcome]:
-        return [self._decide(item) for item in items]
+    def decide(self, raw: bytes, facts: Facts) -> Outcome:
+        if len(raw) > self._max_bytes:
+            return Refused(ItemReason.TOO_LARGE)
+        return Release(self.plan.destination, self.plan.type, self.digest, b"")
+
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchVerdict:
+        large = {index: Refused(ItemReason.TOO_LARGE) for index, raw in enumerate(raws) if len(raw) > self._max_bytes}
+        payloads = [None if index in large else b"" for index in range(len(raws))]
+        return BatchVerdict(self.plan.destination, self.plan.type, self.digest, payloads, [NOBODY] * len(raws), large)
 
     def subjects(self, payload: bytes) -> frozenset[Identifier]:
         assert not payload
-        return frozenset()
-
-    def _decide(self, item: Item) -> Outcome:
-        if len(item.raw) > self._max_bytes:
-            return Refused(ItemReason.TOO_LARGE)
-        return Release(self.plan.destination, self.plan.type, self.digest, b"")
+        return NOBODY
 
 
 class NoSubjects:
@@ -82,29 +85,36 @@ def test_any_engine_decides_in_every_flow(engines: Engines, payloads: list[bytes
         assert list(map(shown, other.decide(ITEM, UNKNOWN_FACTS))) == payloads[1:]
 
 
+def test_a_flow_decides_on_a_batch_by_any_engine() -> None:
+    flow = Flows(compiler(BODY, flows="{t.Seen: [eu-service, us-vendor]}"), EmptyingEngines()).of_type(TYPE)
+    batch = flow.decide_batch([ITEM, bytes(MAX_ITEM_BYTES + 1), b""], [UNKNOWN_FACTS] * 3)
+    assert (batch.indices, batch.refused) == ([0, 2], {1: ItemReason.TOO_LARGE})
+    assert [verdict.payloads for verdict in batch.verdicts] == [[b"", b""]] * 2
+
+
 def test_one_item_spoils_no_other() -> None:
     engine = ReferenceEngine(compiler(BODY).plan(TYPE, "us-vendor"), len(ITEM))
     items = [(ITEM, UNKNOWN_FACTS), (MALFORMED, UNKNOWN_FACTS), (ITEM * 2, UNKNOWN_FACTS), (ITEM, PERSONAL)]
-    outcomes = engine.decide([Item(*item) for item in items] * 2)
-    assert [shown(outcome) for outcome in outcomes] == [
+    verdict = engine.decide_batch(*zip(*items * 2, strict=True))
+    assert [shown(verdict.outcome(index)) for index in range(8)] == [
         field(1, b"usr_1"), ItemReason.MALFORMED, ItemReason.TOO_LARGE, ItemReason.PERSONAL_ACCOUNT,
     ] * 2  # fmt: skip
-
-
-def test_a_batch_is_decided_as_its_items_are() -> None:
-    engine = ReferenceEngine(compiler(BODY).plan(TYPE, "eu-service"), MAX_ITEM_BYTES)
-    items = [Item(raw, facts) for raw in (ITEM, MALFORMED, b"", ITEM[:-1]) for facts in (UNKNOWN_FACTS, PERSONAL)]
-    assert list(map(shown, engine.decide(items))) == [shown(engine.decide([item])[0]) for item in items]
+    assert (verdict.releases, len(verdict.ended)) == (2, 6)
 
 
 def test_a_refusal_holds_nothing_of_the_item() -> None:
-    (refusal,) = ReferenceEngine(compiler(BODY).plan(TYPE, "eu-service")).decide([Item(MALFORMED, UNKNOWN_FACTS)])
-    assert isinstance(refusal, Refused)
-    assert (refusal.__traceback__, refusal.__cause__, refusal.__context__) == (None, None, None)
+    engine = ReferenceEngine(compiler(BODY).plan(TYPE, "eu-service"))
+    for refusal in (
+        engine.decide(MALFORMED, UNKNOWN_FACTS),
+        engine.decide_batch([MALFORMED], [UNKNOWN_FACTS]).outcome(0),
+    ):
+        assert isinstance(refusal, Refused)
+        assert (refusal.__traceback__, refusal.__cause__, refusal.__context__) == (None, None, None)
 
 
-def test_an_item_shows_nothing_of_itself() -> None:
-    assert repr(Item(ITEM, UNKNOWN_FACTS)) == f"Item({len(ITEM)} bytes)"
+def test_a_batch_shows_nothing_of_its_items() -> None:
+    engine = ReferenceEngine(compiler(BODY).plan(TYPE, "eu-service"))
+    assert repr(engine.decide_batch([ITEM], [UNKNOWN_FACTS])) == "BatchVerdict(1 of t.Seen for eu-service)"
 
 
 def shown(outcome: Outcome) -> object:

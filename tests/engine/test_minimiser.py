@@ -10,9 +10,8 @@ from typing import Final
 
 import pytest
 
-from gateway.engine.interface import Item, Outcome
 from gateway.engine.reference import ReferenceEngine, ReferenceEngines
-from gateway.model import MAX_ITEM_BYTES, Category, Facts, Release
+from gateway.model import MAX_ITEM_BYTES, Category, Facts, Outcome, Release
 from tests.support.contracts import UNKNOWN_FACTS, compiler, contract, encode, proto
 
 BODY: Final = """
@@ -49,10 +48,16 @@ class CountingCounter:
         return {1: Category.NAME}
 
 
-def items() -> list[Item]:
+def items() -> list[tuple[bytes, Facts]]:
     held = contract(proto(BODY))
     facts = (UNKNOWN_FACTS, Facts(0, personal=True))
-    return [Item(encode(held, "t.A", text), fact) for text in TEXTS for fact in facts] + [Item(b"\xff", UNKNOWN_FACTS)]
+    return [(encode(held, "t.A", text), fact) for text in TEXTS for fact in facts] + [(b"\xff", UNKNOWN_FACTS)]
+
+
+def decided(engine: ReferenceEngine) -> list[Outcome]:
+    """What becomes of all items, decided on together."""
+    batch = engine.decide_batch(*zip(*items(), strict=True))
+    return [batch.outcome(index) for index in range(len(batch.payloads))]
 
 
 def shown(outcomes: Sequence[Outcome]) -> list[object]:
@@ -69,7 +74,7 @@ def test_engines_that_share_decide_as_each_by_itself() -> None:
     sharing = [engines.engine(plan, MAX_ITEM_BYTES) for plan in plans]
     for _ in range(2):
         for plan, engine in zip(plans, sharing, strict=True):
-            assert shown(engine.decide(items())) == shown(ReferenceEngine(plan).decide(items()))
+            assert shown(decided(engine)) == shown(decided(ReferenceEngine(plan)))
 
 
 def test_subjects_are_found_by_what_is_shared_too() -> None:
@@ -77,7 +82,7 @@ def test_subjects_are_found_by_what_is_shared_too() -> None:
     for name in ("eu-service", "eu-store", "us-service", "us-vendor"):
         plan = made.plan("t.A", name)
         engine, alone = engines.engine(plan, MAX_ITEM_BYTES), ReferenceEngine(plan)
-        releases = [one for one in alone.decide(items()) if isinstance(one, Release)]
+        releases = [one for one in decided(alone) if isinstance(one, Release)]
         found = [engine.subjects(release.payload) for release in releases]
         assert found == [alone.subjects(release.payload) for release in releases]
         assert any(found)
@@ -89,14 +94,14 @@ def test_tables_are_built_at_the_first_item_once_for_all(names: tuple[str, str])
     made_engines = [engines.engine(made.plan("t.A", name), MAX_ITEM_BYTES, counter) for name in names]
     assert not counter.built
     for engine in made_engines * 2:
-        engine.decide(items())
+        decided(engine)
     assert set(counter.built.values()) == {1}
 
 
 def test_engines_that_count_differently_share_nothing() -> None:
     made, engines, counters = compiler(BODY), ReferenceEngines(), (CountingCounter(), CountingCounter())
     for counter in counters:
-        engines.engine(made.plan("t.A", "eu-service"), MAX_ITEM_BYTES, counter).decide(items())
+        decided(engines.engine(made.plan("t.A", "eu-service"), MAX_ITEM_BYTES, counter))
     assert counters[0].built == counters[1].built
     assert counters[0].built
 
@@ -109,7 +114,7 @@ def test_threads_that_come_together_build_once() -> None:
     def decide(index: int) -> list[object]:
         engine = engines.engine(plans[index % 2], MAX_ITEM_BYTES, counter)
         barrier.wait()
-        return shown(engine.decide(items()))
+        return shown(decided(engine))
 
     with ThreadPoolExecutor(THREADS) as pool:
         outcomes = list(pool.map(decide, range(THREADS)))

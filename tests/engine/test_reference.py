@@ -459,7 +459,6 @@ def test_values_that_are_equal_and_not_the_same_are_judged_apart() -> None:
 
 CHILD: Final = """
 import json, sys
-from gateway.engine.interface import Item
 from gateway.engine.reference import ReferenceEngine
 from gateway.model import Facts
 from gateway.plan import Plan
@@ -467,8 +466,9 @@ given = json.load(sys.stdin)
 plan = Plan.load(given["plan"].encode())
 engine = ReferenceEngine(plan)
 facts = Facts(given["at"], directory=True, verified=frozenset({"acme.example"}))
-releases = engine.decide([Item(bytes.fromhex(raw), facts) for raw in given["items"]])
-print(json.dumps([plan.digest, *(release.payload.hex() for release in releases)]))
+items = [bytes.fromhex(raw) for raw in given["items"]]
+payloads = engine.decide_batch(items, [facts] * len(items)).payloads
+print(json.dumps([plan.digest, *(payload.hex() for payload in payloads)]))
 """
 
 

@@ -14,9 +14,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from gateway.engine.reference import ReferenceEngine
-from gateway.engine.subject_index import NOBODY
 from gateway.errors import ItemReason, Refused
-from gateway.model import Category
+from gateway.model import NOBODY, Category
 from gateway.otlp.signals import LOGS, METRICS, TRACES
 from gateway.policy.compile import Compiler
 from gateway.policy.load import PolicyFile

@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from gateway.contracts.contract import Contract
-from gateway.engine.interface import Identifier
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import Refused
-from gateway.model import Category, FieldPrivacy, Release
+from gateway.model import Category, FieldPrivacy, Identifier, Release
 from gateway.policy.compile import Compiler
 from tests.engine.test_oracle import BYTES, FACTS, file
 from tests.engine.test_subject_index import numbered
@@ -87,3 +86,4 @@ def test_what_the_oracle_keeps_is_found_and_nothing_else(data: bytes) -> None:
             wanted = set(kept.of(left))
             event(f"{min(len(wanted), 3)} found")
             assert minimiser.subjects(verdict.payload) == wanted
+            assert minimiser.decide_batch([raw], [facts]).subjects == [frozenset(wanted)]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
 
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.model import Facts, Release, Subject, Verdict
+from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import COSTLY_BYTES, Offload
+from tests.support.one_by_one import decide_one_by_one
 
 ANNA: Final = Subject("usr_1", "anna@acme.example")
 
@@ -37,6 +40,9 @@ class Flow:
         self.facts.append(facts)
         self.threads.add(threading.current_thread().name)
         return (Release("one", "a.Type", "", raw),)
+
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+        return decide_one_by_one(self.decide, raws, facts)
 
 
 class Directory:
@@ -87,4 +93,46 @@ async def test_what_cant_be_decided_isnt(how: str, raw: bytes, error: type[Excep
     flow = Flow()
     with pytest.raises(error):
         await Decider(Directory(how), Offload()).decide(flow, raw, 7)
+    assert flow.facts == []
+
+
+class People(Flow):
+    """Items name whom they are about."""
+
+    def subject(self, raw: bytes) -> Subject:
+        super().subject(raw)
+        return Subject(raw.decode())
+
+
+class CountingDirectory(Directory):
+    """Notes whom it is asked about; has only `usr_1` at hand."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.at_hand: list[str] = []
+        self.waited: list[str] = []
+
+    def cached_facts(self, subject: Subject, received_ns: int) -> Facts | None:
+        self.at_hand.append(subject.user_id)
+        return Facts(received_ns, directory=True) if subject.user_id == "usr_1" else None
+
+    async def facts(self, subject: Subject, received_ns: int) -> Facts:
+        self.waited.append(subject.user_id)
+        return await super().facts(subject, received_ns)
+
+
+async def test_of_a_batch_each_subject_is_asked_about_once_and_every_item_keeps_its_place() -> None:
+    flow, directory = People(), CountingDirectory("awaited")
+    raws = [b"usr_1", b"usr_2", b"bad", b"usr_1", b"usr_2", b"usr_3"]
+    decision = await Decider(directory, Offload()).decide_batch(flow, raws, [7] * 5 + [8])
+    assert (decision.indices, decision.refused) == ([0, 1, 3, 4, 5], {2: ItemReason.MALFORMED})
+    assert decision.verdicts[0].payloads == [raws[index] for index in decision.indices]
+    assert flow.facts == [Facts(at, directory=True) for at in (7, 7, 7, 7, 8)]
+    assert (directory.at_hand, directory.waited) == (["usr_1", "usr_2", "usr_3"], ["usr_2", "usr_3"])
+
+
+async def test_of_a_batch_whose_facts_cant_be_had_nothing_is_decided() -> None:
+    flow = People()
+    with pytest.raises(Retryable):
+        await Decider(CountingDirectory("away"), Offload()).decide_batch(flow, [b"usr_1", b"usr_2"], [7, 7])
     assert flow.facts == []

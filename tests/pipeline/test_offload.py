@@ -19,10 +19,15 @@ from gateway.pipeline.caller import CALLER
 from gateway.pipeline.offload import (
     BULKY_BYTES,
     BULKY_EFFORT,
+    CHUNK_BYTES,
     COSTLY_BYTES,
     COSTLY_EFFORT,
     INLINE_EFFORT,
+    ITEM_BYTES,
     LONG_SECONDS,
+    MAX_CHUNK_BYTES,
+    QUICK_NANOS,
+    Chunks,
     Offload,
 )
 from tests.support.channels import TIMEOUT_SECONDS
@@ -173,3 +178,26 @@ async def test_nothing_is_begun_after_the_end() -> None:
     with pytest.raises(RuntimeError):
         await held.run(COSTLY_BYTES, lambda: None)
     assert await held.run(0, lambda: 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("durations", "sizes"),
+    [
+        ([0, 0, 0, 0], [1, 2, 3, 3, 3]),
+        ([0, QUICK_NANOS, 0, 0], [1, 2, 1, 2, 3]),
+        ([QUICK_NANOS] * 4, [1, 1, 1, 1, 1]),
+    ],
+)
+def test_what_was_quick_lets_more_be_done_at_once(durations: list[int], sizes: list[int]) -> None:
+    item = CHUNK_BYTES - ITEM_BYTES
+    found, took = [], iter(durations)
+    chunks = Chunks([item] * sum(sizes), int)
+    for chunk, cost in chunks:
+        assert cost == len(chunk) * CHUNK_BYTES <= MAX_CHUNK_BYTES
+        found.append(len(chunk))
+        chunks.record_duration(next(took, 0))
+    assert found == sizes
+
+
+def test_an_item_that_is_larger_than_a_chunk_is_one_itself() -> None:
+    assert [cost for _, cost in Chunks([BULKY_BYTES, 1, 2], int)] == [BULKY_BYTES + ITEM_BYTES, 3 + 2 * ITEM_BYTES]

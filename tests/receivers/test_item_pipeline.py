@@ -11,14 +11,16 @@ from typing import Any, cast
 import pytest
 
 from gateway.directory import NoDirectory
-from gateway.errors import CallReason, ItemReason, Reason, Refused, Retryable
+from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refused, Retryable
 from gateway.model import Category, Facts, FieldPath, OutboxEntry, Release, Subject, Verdict, Withheld
+from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider
-from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
-from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, BatchOutcome, ItemPipeline, ResolvedItem
+from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, MAX_CHUNK_BYTES, Offload
+from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, BatchOutcome, ItemPipeline, ResolvedItems
 from gateway.telemetry import Counts
 from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.fake_delivery import PACKER
+from tests.support.one_by_one import decide_one_by_one
 
 BAD, PRIVATE = b"bad", b"private"
 
@@ -50,6 +52,9 @@ class Flow:
         )
         return one, Release("two", "a.Type", "", raw)
 
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+        return decide_one_by_one(self.decide, raws, facts, self.subjects)
+
 
 class Kept:
     """A delivery that keeps what it accepts."""
@@ -74,10 +79,13 @@ class Case:
         self.counts = Counts()
         self.pipeline = ItemPipeline(Decider(NoDirectory(), Offload()), self.kept, PACKER, self.counts)
 
-    def resolve(self, raw: bytes) -> ResolvedItem:
-        if not raw:
-            raise Refused(ItemReason.UNKNOWN_FLOW)
-        return ResolvedItem(self.flow, raw)
+    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
+        """What is empty has no flow."""
+        resolved: list[ResolvedItems | RefusalReason] = []
+        for known, run in itertools.groupby(raws, bool):
+            items = [*run]
+            resolved += [ResolvedItems(self.flow, items)] if known else [ItemReason.UNKNOWN_FLOW] * len(items)
+        return resolved
 
 
 async def test_one_item_goes_at_once() -> None:
@@ -124,7 +132,7 @@ async def test_up_to_the_bound_many_are_taken_and_one_more_takes_none(raw: bytes
         await case.pipeline.take_many(case, itertools.repeat(raw))
     assert caught.value.reason is ItemReason.TOO_MANY_ITEMS
     assert case.kept.accepted == []
-    assert case.flow.decided - MAX_CALL_ITEMS + CHUNK_BYTES // ITEM_BYTES >= MAX_CALL_ITEMS
+    assert case.flow.decided - MAX_CALL_ITEMS + MAX_CHUNK_BYTES // ITEM_BYTES >= MAX_CALL_ITEMS
 
 
 async def test_a_stream_may_be_longer_but_not_all_wrong() -> None:
@@ -226,5 +234,5 @@ async def test_each_item_is_counted_once() -> None:
 
 
 def test_an_item_is_not_shown() -> None:
-    shown = repr(ResolvedItem(cast(Any, None), b"ada@acme.example", "by ada"))
+    shown = repr(ResolvedItems(cast(Any, None), (b"ada@acme.example",), "by ada"))
     assert "ada" not in shown

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway import __version__
 from gateway.errors import CallReason, Cause, DeliveryReason, FieldReason, ItemReason
 from gateway.model import Category, FieldPath, FieldVerdict, QueueDepth, Release, Verdict, Withheld
+from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.field_counters import EXACT_ITEMS, SAMPLING_STRIDE
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import GRPC_CODES, ProxyCallResult, ResourceUsage, Telemetry
@@ -35,6 +36,7 @@ from gateway.telemetry.metrics import (
     MetricKind,
 )
 from gateway.telemetry.series import DurationSeries
+from tests.support.one_by_one import batch_of
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -53,7 +55,8 @@ def release(destination: str = "log", **given: object) -> Release:
 
 
 def decided(*verdicts: Verdict) -> Callable[[Telemetry], None]:
-    return lambda telemetry: telemetry.record_decision(Flow(), verdicts, 6_000)
+    batch = BatchDecision((0,), [batch_of([verdict]) for verdict in verdicts])
+    return lambda telemetry: telemetry.record_batch(Flow(), batch, 6_000)
 
 
 CALL: Final = {
@@ -231,7 +234,7 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float:
             7,
         ),
         (
-            lambda t: t.record_rejection("", ItemReason.MALFORMED),
+            lambda t: t.record_rejections("", {ItemReason.MALFORMED: 1}),
             "items_total",
             {"flow": "", "outcome": "rejected", "reason": "MALFORMED"},
             1,

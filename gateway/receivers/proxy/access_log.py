@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final, Literal
@@ -16,7 +17,7 @@ from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, 
 from gateway.delivery.entries import EntryBuilder
 from gateway.errors import Cause, Reason, Refused, Rejected, Retryable
 from gateway.model import NO_SUBJECT, OutboxEntry, Subject
-from gateway.pipeline.decide import Decider, Verdicts
+from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flow, Flows
 from gateway.policy.document import Mode, TrafficDirection
 from gateway.telemetry import Counts, ProxyCallResult, ResourceUsage
@@ -184,30 +185,13 @@ class AccessLog:
         return entries
 
     async def _entries_of_slice(self, flow: Flow, records: list[AccessRecord]) -> list[OutboxEntry]:
-        entries: list[OutboxEntry] = []
-        items = [serialise(record) for record in records]
-        decisions = await self._decider.off_loop(sum(map(len, items)), self._decide_all, flow, items, records)
-        for item, record, (subject, decided, took_ns) in zip(items, records, decisions, strict=True):
-            verdicts = decided
-            if verdicts is None:
-                verdicts = await self._decider.with_facts(flow, item, record.received_ns, subject)
-            self._telemetry.record_decision(flow, verdicts, took_ns)
-            entries += self._entry_builder.entries_of(flow, verdicts, record.received_ns)
-        return entries
-
-    def _decide_all(
-        self, flow: Flow, items: list[bytes], records: list[AccessRecord]
-    ) -> list[tuple[Subject, Verdicts | None, int]]:
-        """Decide on items in whatever thread this is: whom each is about, its verdicts, and nanoseconds that it took.
-
-        Raises Refused.
-        """
-        decisions: list[tuple[Subject, Verdicts | None, int]] = []
-        for item, record in zip(items, records, strict=True):
-            begun = time.perf_counter_ns()
-            subject, verdicts = self._decider.decide_inline(flow, item, record.received_ns)
-            decisions.append((subject, verdicts, time.perf_counter_ns() - begun))
-        return decisions
+        """Return the entries of a slice; one that is refused is lost alone."""
+        begun, received_ns = time.perf_counter_ns(), [record.received_ns for record in records]
+        decision = await self._decider.decide_batch(flow, [serialise(record) for record in records], received_ns)
+        self._telemetry.record_batch(flow, decision, time.perf_counter_ns() - begun)
+        for reason, count in Counter(decision.refused.values()).items():
+            self._lose(count, reason)
+        return self._entry_builder.entries_of(decision, received_ns)
 
 
 def serialise(record: AccessRecord) -> bytes:

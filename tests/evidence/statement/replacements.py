@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Final
 
@@ -13,6 +14,7 @@ from gateway.detectors import detect
 from gateway.engine import addresses
 from gateway.errors import ItemReason, Refused
 from gateway.model import Category, Detector, Facts, Release, Verdict
+from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.flows import Flow, Flows
 from gateway.plan import Plan, Properties
 from gateway.policy import compile as compiling
@@ -23,6 +25,7 @@ from gateway.policy.placement import Placement
 from gateway.policy.projector import Projector
 from gateway.policy.rules import RecipientTerms
 from gateway.policy.value_rules import property_rules
+from tests.support.one_by_one import decide_one_by_one
 
 C = Category
 Replace = Callable[[pytest.MonkeyPatch], None]
@@ -136,7 +139,11 @@ def accepts_anything(patch: pytest.MonkeyPatch) -> None:
                 raise
             return tuple(Release(name, term[0], term[1], raw) for name, term in self.terms)
 
+    def changed_batch(self: Flow, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+        return decide_one_by_one(partial(changed, self), raws, facts)
+
     patch.setattr(Flow, "decide", changed)
+    patch.setattr(Flow, "decide_batch", changed_batch)
 
 
 def plaintext_loads(patch: pytest.MonkeyPatch) -> None:

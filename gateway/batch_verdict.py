@@ -1,0 +1,81 @@
+"""What becomes of many items at one destination: what their releases say, without an object for each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from gateway.errors import Refused
+from gateway.model import Category, Identifier, Outcome, Release, StripCounts, Withheld
+
+T = TypeVar("T")
+
+_NO_COUNTS: Final[Mapping[Any, int]] = {}
+
+
+class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of the items of a batch at one destination, by their index. Only `gateway.engine` makes one.
+
+    `payloads` has what is left of each item, None where it has no release: `ended` says why. `subjects` has the
+    identifiers and addresses in each payload. The rest is what `Release` says of single items, of those of which there
+    is anything to say.
+    """
+
+    destination: str
+    type: str
+    plan: str
+    payloads: Sequence[bytes | None]
+    subjects: Sequence[frozenset[Identifier]]
+    ended: Mapping[int, Withheld | Refused] = {}
+    strip_counts: Mapping[int, StripCounts] = {}
+    unplanned: Mapping[int, int] = {}
+    stripped_by_category: Mapping[int, Mapping[Category, int]] = {}
+    personal: Collection[int] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"BatchVerdict({len(self.payloads)} of {self.type} for {self.destination})"
+
+    @property
+    def releases(self) -> int:
+        """How many items have a release."""
+        return len(self.payloads) - len(self.ended)
+
+    def outcome(self, index: int) -> Outcome:
+        """Return what becomes of one item."""
+        payload = self.payloads[index]
+        return self.ended[index] if payload is None else self.release(index, payload)
+
+    def release(self, index: int, payload: bytes) -> Release:
+        """Return the release of an item, of which `payload` is left."""
+        return Release(
+            self.destination,
+            self.type,
+            self.plan,
+            payload,
+            self.strip_counts.get(index, _NO_COUNTS),
+            self.unplanned.get(index, 0),
+            self.stripped_by_category.get(index, _NO_COUNTS),
+            index in self.personal,
+        )
+
+    def only(self, indices: Sequence[int]) -> BatchVerdict:
+        """Return the verdict on some of the items; `indices`, in order, become 0, 1, …."""
+        new = {old: index for index, old in enumerate(indices)}
+        return BatchVerdict(
+            self.destination,
+            self.type,
+            self.plan,
+            [self.payloads[old] for old in indices],
+            [self.subjects[old] for old in indices],
+            _renumbered(self.ended, new),
+            _renumbered(self.strip_counts, new),
+            _renumbered(self.unplanned, new),
+            _renumbered(self.stripped_by_category, new),
+            frozenset(new[old] for old in self.personal if old in new),
+        )
+
+
+def _renumbered(values: Mapping[int, T], new: Mapping[int, int]) -> Mapping[int, T]:
+    return {new[old]: value for old, value in values.items() if old in new}
