@@ -95,7 +95,7 @@ class DeliveryAttempt:
             return ()
         begun = time.perf_counter_ns()
         outcomes = await self._send(exporter, entries)
-        self._deps.counts.record_delivery(self._destination, _outcome_counts(outcomes), time.perf_counter_ns() - begun)
+        self._deps.counts.record_delivery(self._destination, outcome_counts(outcomes), time.perf_counter_ns() - begun)
         await self._apply_outcomes(sent, outcomes)
         return outcomes
 
@@ -210,5 +210,6 @@ class DeliveryAttempt:
                 log.warning("%s: %d dead letters: %s", self._destination, count, reason)
 
 
-def _outcome_counts(outcomes: Iterable[Outcome]) -> Mapping[DeliveryOutcome, int]:
+def outcome_counts(outcomes: Iterable[Outcome]) -> Mapping[DeliveryOutcome, int]:
+    """Return how many there are of each outcome."""
     return Counter(_OUTCOME_LABELS[type(outcome)] for outcome in outcomes)

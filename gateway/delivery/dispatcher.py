@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
 
 from gateway.delivery.attempt import AttemptDeps
+from gateway.delivery.direct import DirectDelivery
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.worker import DeliveryWorker
 from gateway.errors import CallReason, DeliveryReason, Retryable
@@ -25,6 +26,9 @@ class OutboxDispatcher:
     def __init__(self, deps: AttemptDeps) -> None:
         """Close the outbox of `deps` with the dispatcher; its redecider decides until the first `replace`."""
         self._deps = deps
+        self._direct_delivery = DirectDelivery(deps)
+        self._direct: frozenset[str] = frozenset()
+        """The destinations whose recipients are tried first."""
         self._exporters: dict[str, Exporter] = {}
         self._immediate: dict[str, ImmediateExporter] = {}
         self._workers: dict[str, DeliveryWorker] = {}
@@ -33,8 +37,10 @@ class OutboxDispatcher:
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def replace(self, exporters: Mapping[str, Exporter], redecider: DecidesAgain) -> None:
-        """Deliver by these exporters, and decide by `redecider`, from this moment on.
+    def replace(
+        self, exporters: Mapping[str, Exporter], redecider: DecidesAgain, direct: frozenset[str] = frozenset()
+    ) -> None:
+        """Deliver by these exporters, and decide by `redecider`, from this moment on; to those in `direct` at once.
 
         Where either is another one for a destination, nothing more leaves by the old: its worker is retired, and the
         next begins once it has ended. Exporters that are no longer among them are closed once no worker has them.
@@ -47,7 +53,7 @@ class OutboxDispatcher:
             self._last[name] = self._workers.pop(name)
             worker.retire()
         left = set(self._exporters.values()) - set(exporters.values())
-        self._exporters = dict(exporters)
+        self._exporters, self._direct = dict(exporters), direct
         self._immediate = {
             name: exporter for name, exporter in exporters.items() if isinstance(exporter, ImmediateExporter)
         }
@@ -60,7 +66,7 @@ class OutboxDispatcher:
             self._later(self._retire(gone, left))
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        """Store entries and return after the commit. Raises as an outbox does.
+        """Store entries and return after the commit, or once their recipient has them. Raises as an outbox does.
 
         What a call that began before a reload has for a destination which is no more is cut off: counted, not stored.
         """
@@ -74,13 +80,25 @@ class OutboxDispatcher:
         immediate = {name: self._immediate[name] for name in by_destination if name in self._immediate}
         stored = [entry for name, group in by_destination.items() if name not in immediate for entry in group]
         if stored:
-            await self._deps.outbox.accept(stored, self._deps.clock.now_ns())
+            await self._send_or_store(by_destination.keys() - immediate.keys(), stored)
         for name, exporter in immediate.items():
             exporter.consume(by_destination[name])
-        for name in by_destination:
+
+    async def _send_or_store(self, names: Collection[str], entries: Sequence[OutboxEntry]) -> None:
+        """Have entries for these destinations at their recipient, or stored."""
+        if len(names) == 1 and (worker := self._direct_worker(entries)) is not None:
+            await self._direct_delivery.accept(worker, entries)
+            return
+        await self._deps.outbox.accept(entries, self._deps.clock.now_ns())
+        for name in names:
             # A reload may have come meanwhile.
             if name in self._workers:
                 self._workers[name].wake()
+
+    def _direct_worker(self, entries: Sequence[OutboxEntry]) -> DeliveryWorker | None:
+        """Return the worker of the destination that entries are for, where they may be sent at once."""
+        name = entries[0].release.destination
+        return self._workers[name] if name in self._direct and self._workers[name].takes_directly(entries) else None
 
     def broken(self) -> Iterable[str]:
         """Return the destinations whose recipients fail again and again."""

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.delivery.outbox.interface import Leased
 from gateway.errors import DeliveryReason, ItemReason, Retryable
-from gateway.model import Subject, Verdict, Withheld
+from gateway.model import Release, Subject, Verdict, Withheld
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import Chunks
@@ -25,6 +25,10 @@ class DecidesAgain(Protocol):
 
     def terms(self, destination: str) -> object:
         """Return what decisions for a destination go by: while it is equal, they are alike."""
+        ...
+
+    def is_current(self, release: Release) -> bool:
+        """Return whether the plan that made a release is the one by which it would be decided on now."""
         ...
 
     async def decide(
@@ -57,6 +61,11 @@ class Redecider:
     def terms(self, destination: str) -> object:
         """As in `DecidesAgain`."""
         return self._flows().terms(destination)
+
+    def is_current(self, release: Release) -> bool:
+        """As in `DecidesAgain`."""
+        flows, term = self._flows(), (release.type, release.destination)
+        return flows.feeds(*term) and flows.engine(*term).digest == release.plan
 
     async def decide(
         self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False

@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from gateway.delivery.attempt import AttemptDeps, DeliveryAttempt
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.schedule import Circuit, batches_by_attempts
 from gateway.errors import Retryable
-from gateway.exporters.base import BatchLimits, Exporter, Outcome
+from gateway.exporters.base import BatchLimits, Exporter, Outcome, send_batch
+from gateway.model import OutboxEntry, Release
 
 log = logging.getLogger(__name__)
 
 STRAGGLER_WARNING_SECONDS: Final = 10.0
 """When the log tells of an exporter that still sends a cancelled batch, in seconds."""
+
+DIRECT_SECONDS: Final = 1.0
+"""How long a recipient has to take what isn't stored, in seconds."""
+
+MAX_DIRECT_BATCHES: Final = 32
+"""Batches of calls that may be on their way to a recipient at once without being stored."""
 
 POLL_SECONDS: Final = 1.0
 """How often the outbox is read though `wake` wasn't called, in seconds: what was deferred falls due by itself."""
@@ -46,6 +53,8 @@ class DeliveryWorker:
         self._idle = asyncio.Event()
         self._stopping = False
         self._sending: dict[asyncio.Task[None], DeliveryAttempt] = {}
+        self._direct: set[asyncio.Task[Sequence[Outcome]]] = set()
+        """Batches on their way that aren't stored."""
         self._ready: deque[Sequence[Leased]] = deque()
         """Batches that are leased and wait to be sent."""
         self._loop: asyncio.Task[None] = asyncio.create_task(self._run())
@@ -60,6 +69,44 @@ class DeliveryWorker:
         self.wake()
         await self._idle.wait()
 
+    def takes_directly(self, entries: Sequence[OutboxEntry]) -> bool:
+        """Return whether entries that aren't stored may be sent at once.
+
+        Not while something older waits, nor where the recipient failed lately, nor what another plan would make of
+        them now, nor more than goes into one batch.
+        """
+        limits, depth = self.exporter.limits, self.deps.outbox.depths().get(self._destination)
+        return (
+            not self._stopping
+            and self._predecessor is None
+            and (depth is None or not depth.items)
+            and len(self._direct) < MAX_DIRECT_BATCHES
+            and self.circuit.free_slots(self.deps.clock.monotonic(), min(1, limits.max_in_flight), 0) > 0
+            and len(entries) <= limits.max_items
+            and sum([len(entry.release.payload) for entry in entries]) <= limits.max_bytes
+            and all(map(self.deps.redecider.is_current, _by_plan(entries)))
+        )
+
+    async def send_directly(self, entries: Sequence[OutboxEntry]) -> Sequence[Outcome] | None:
+        """Send entries that aren't stored and return the outcome of each; None if there was none in time.
+
+        What is given up may have arrived all the same.
+        """
+        task = asyncio.create_task(send_batch(self.exporter, entries))
+        self._direct.add(task)
+        task.add_done_callback(self._direct.discard)
+        try:
+            await asyncio.wait([task], timeout=DIRECT_SECONDS)
+        finally:
+            task.cancel()
+        if not task.done() or task.cancelled():
+            if not self._stopping:
+                self._failed(None)
+            return None
+        outcomes = task.result()
+        self._count_outcomes(outcomes)
+        return outcomes
+
     def retire(self) -> None:
         """Lease and send no more, from this moment on: what isn't sent is nacked, what is in flight is cancelled.
 
@@ -69,13 +116,15 @@ class DeliveryWorker:
         self._woken.set()
         for attempt in self._sending.values():
             attempt.cancel()
+        for task in self._direct:
+            task.cancel()
 
     async def wait_retired(self) -> None:
         """Wait until nothing is leased or in flight any more."""
         await asyncio.wait([self._loop])
-        if not self._sending:
+        if not self._in_flight:
             return
-        _, late = await asyncio.wait(self._sending, timeout=STRAGGLER_WARNING_SECONDS)
+        _, late = await asyncio.wait(self._in_flight, timeout=STRAGGLER_WARNING_SECONDS)
         if late:
             log.warning("%s: %d batches that were given up are still under way", self._destination, len(late))
             await asyncio.wait(late)
@@ -93,14 +142,18 @@ class DeliveryWorker:
             self._loop.cancel()
         await asyncio.wait([self._loop])
         self._idle.set()
-        if not self._sending:
+        if not self._in_flight:
             return
-        _, late = await asyncio.wait(self._sending, timeout=grace_seconds)
+        _, late = await asyncio.wait(self._in_flight, timeout=grace_seconds)
         if late:
             log.warning("%s: %d batches were still under way", self._destination, len(late))
             for task in late:
                 task.cancel()
             await asyncio.wait(late)
+
+    @property
+    def _in_flight(self) -> Collection[asyncio.Task[Any]]:
+        return (*self._sending, *self._direct)
 
     async def _run(self) -> None:
         if self._predecessor is not None:
@@ -196,3 +249,8 @@ class DeliveryWorker:
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         del self._sending[task]
         self._woken.set()
+
+
+def _by_plan(entries: Sequence[OutboxEntry]) -> Iterable[Release]:
+    """Return one release of each plan that made some of these."""
+    return {(entry.release.type, entry.release.plan): entry.release for entry in entries}.values()

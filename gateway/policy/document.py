@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.exporters.jsonl.settings import JsonlSettings
+from gateway.exporters.otlp.settings import OtlpSettings
 from gateway.exporters.registry import ExporterSettings
 from gateway.model import Category, Detector, FieldPrivacy, Gate, Recipient
 from gateway.policy.log_lines import Pipe
@@ -106,6 +107,13 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The same of W3C tracestate."""
 
 
+class DeliveryMode(StrEnum):
+    """Whether a recipient is tried before what is sent to it is stored."""
+
+    DIRECT = "direct"
+    STORED = "stored"
+
+
 class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who receives, where, why, on what legal basis, which categories, for how long, and how it gets there."""
 
@@ -149,8 +157,24 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     exporter: ExporterSettings = JsonlSettings()
     """How it gets there. The default is a file, `<destination>.jsonl` in the state folder."""
 
+    delivery: DeliveryMode | None = None
+    """When a call is acknowledged.
+
+    `direct`: when the recipient has what it sent, or a file is flushed; what isn't taken within a second is stored, and
+    so is what comes while something older waits, or what another destination gets too. `stored`: when it is stored.
+    By default `direct` with exporters `otlp` and `jsonl`, whose recipients are near, else `stored`. An agent always
+    hands over to its hub.
+    """
+
     metadata: Metadata = Metadata()
     """What calls to it may say beside their messages, where a route names it."""
+
+    @property
+    def delivery_mode(self) -> DeliveryMode:
+        """Whether its recipient is tried first, given or by default."""
+        if self.delivery is not None:
+            return self.delivery
+        return DeliveryMode.DIRECT if isinstance(self.exporter, (JsonlSettings, OtlpSettings)) else DeliveryMode.STORED
 
 
 class Mode(StrEnum):

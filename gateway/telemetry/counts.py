@@ -136,6 +136,7 @@ class Counts:
         self.fields_masked = NumberSeries(table.FIELDS_MASKED)
         self.fields_reported = NumberSeries(table.FIELDS_REPORTED)
         self.deliveries = NumberSeries(table.DELIVERIES)
+        self.direct_fallbacks = NumberSeries(table.DIRECT_FALLBACKS)
         self.delivery_durations = DurationSeries(table.DELIVERY_DURATION)
         self.outbox_entries = NumberSeries(table.OUTBOX_ENTRIES)
         self.outbox_bytes = NumberSeries(table.OUTBOX_BYTES)
@@ -199,6 +200,7 @@ class Counts:
             for destination in destinations:
                 self.verdicts.setdefault((destination, "release", ""), 0)
                 self.delivery_durations.touch((destination,))
+                self.direct_fallbacks.setdefault((destination,), 0)
                 # A metric without a series isn't shown at all.
                 self.fields_stripped.setdefault((destination, "UNSPECIFIED", "plan"), 0)
                 self.fields_masked.setdefault((destination, "FREE_TEXT"), 0)
@@ -271,6 +273,10 @@ class Counts:
         for name, count in outcomes.items():
             self.deliveries[destination, name] += count
         self.delivery_durations.add((destination,), duration_ns)
+
+    def record_direct_fallback(self, destination: str) -> None:
+        """Count a batch that wasn't acknowledged before it was stored: the recipient may have it all the same."""
+        self.direct_fallbacks[destination,] += 1
 
     def record_dead_letters(self, destination: str, reason: Reason, count: int) -> None:
         """Count releases that became dead letters."""

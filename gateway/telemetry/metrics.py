@@ -154,6 +154,13 @@ DELIVERIES: Final = Metric(
     "Releases handed to an exporter; outcome is delivered, retry (not now: it is sent again) or rejected (it is a "
     "dead letter now)",
 )
+DIRECT_FALLBACKS: Final = Metric(
+    "direct_fallbacks",
+    MetricKind.COUNTER,
+    ("destination",),
+    "Batches that a recipient, tried before they were stored, didn't acknowledge in time: they are stored and sent "
+    "again, and may arrive twice",
+)
 DELIVERY_DURATION: Final = Metric(
     "delivery_duration_seconds",
     MetricKind.HISTOGRAM,
@@ -304,6 +311,7 @@ METRICS: Final = (
     FIELDS_MASKED,
     FIELDS_REPORTED,
     DELIVERIES,
+    DIRECT_FALLBACKS,
     DELIVERY_DURATION,
     OUTBOX_ENTRIES,
     OUTBOX_BYTES,

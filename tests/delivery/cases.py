@@ -57,6 +57,9 @@ class ScriptedRedecider:
     def terms(self, destination: str) -> object:
         return self.plans.get(destination)
 
+    def is_current(self, release: Release) -> bool:
+        return release.plan == "a-plan"
+
     async def decide(
         self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
     ) -> Verdict:

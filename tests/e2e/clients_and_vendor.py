@@ -42,6 +42,7 @@ destinations:
     legal_basis: CONTRACT
     allow: [USER_ID, WORK_EMAIL, OPERATIONAL]
     retention: 30d
+    delivery: {delivery}
     exporter:
       kind: segment
       endpoint: {url}
@@ -104,10 +105,10 @@ class FaultyVendor:
 
 
 @contextmanager
-def run_vendor(folder: Path, seed: int) -> Iterator[FaultyVendor]:
+def run_vendor(folder: Path, seed: int, delivery: str = "stored") -> Iterator[FaultyVendor]:
     """A vendor, and a policy that leads to it in `policy.yaml`."""
     vendor = FaultyVendor(seed)
-    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url))
+    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url, delivery=delivery))
     try:
         yield vendor
     finally:
@@ -233,10 +234,12 @@ class Life:
         self.process = self._start()
 
 
-def starting(folder: Path, vendor: FaultyVendor, port: int, more: Mapping[str, str]) -> Callable[[], GatewayProcess]:
+def starting(
+    folder: Path, vendor: FaultyVendor, port: int, more: Mapping[str, str], delivery: str = "stored"
+) -> Callable[[], GatewayProcess]:
     """How to start a gateway that has a folder and a certificate of its own."""
     folder.mkdir()
     tls = write_tls(folder, certificate_for(dns("localhost")))
-    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url))
+    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url, delivery=delivery))
     given = settings(folder, TLS__CERTIFICATE=str(tls.certificate), TLS__KEY=str(tls.key), TLS__CA=str(tls.ca), **more)
     return lambda: GatewayProcess(folder, environ=given, address=f"127.0.0.1:{port}")

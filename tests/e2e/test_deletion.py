@@ -48,7 +48,7 @@ class Away(FaultyVendor):
 @contextmanager
 def away(folder: Path) -> Iterator[Away]:
     vendor = Away()
-    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url))
+    (folder / "policy.yaml").write_text(POLICY.format(url=vendor.url, delivery="stored"))
     try:
         yield vendor
     finally:

@@ -34,6 +34,9 @@ SIZES: Final = [
 """How many events, and how often something is killed."""
 
 
+DELIVERIES: Final = ["direct", "stored"]
+"""Whether the vendor is tried before anything is stored: then kills fall between its answer and ours, too."""
+
 WAYS: Final = [pytest.param(Life.kill, id="killed"), pytest.param(Life.evict, id="told to stop, killed a second later")]
 
 
@@ -49,10 +52,13 @@ def draw_moments(count: int, kills: int, seed: int) -> Sequence[int]:
     return sorted(draw.randrange(count * 9 // 10) for _ in range(kills))
 
 
+@pytest.mark.parametrize("delivery", DELIVERIES)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("count", "kills"), SIZES)
-def test_one_gateway_loses_nothing(way: Callable[[Life], None], count: int, kills: int, tmp_path: Path) -> None:
-    with run_vendor(tmp_path, seed=1) as vendor, reserved() as port:
+def test_one_gateway_loses_nothing(
+    way: Callable[[Life], None], delivery: str, count: int, kills: int, tmp_path: Path
+) -> None:
+    with run_vendor(tmp_path, seed=1, delivery=delivery) as vendor, reserved() as port:
         address = f"127.0.0.1:{port}"
         life = Life(lambda: GatewayProcess(tmp_path, environ=settings(tmp_path), address=address))
         try:
@@ -65,9 +71,12 @@ def test_one_gateway_loses_nothing(way: Callable[[Life], None], count: int, kill
         check(vendor, count)
 
 
+@pytest.mark.parametrize("delivery", DELIVERIES)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("count", "kills"), SIZES)
-def test_two_agents_and_a_hub_lose_nothing(way: Callable[[Life], None], count: int, kills: int, tmp_path: Path) -> None:
+def test_two_agents_and_a_hub_lose_nothing(
+    way: Callable[[Life], None], delivery: str, count: int, kills: int, tmp_path: Path
+) -> None:
     """One agent has an outbox of its own, the other none."""
     with run_vendor(tmp_path, seed=3) as vendor, ExitStack() as stack:
         hub, *ports = (stack.enter_context(reserved()) for _ in range(4))
@@ -75,7 +84,7 @@ def test_two_agents_and_a_hub_lose_nothing(way: Callable[[Life], None], count: i
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{hub}"}
         roles = ({"ROLE": "hub", **listener}, {**agent, "OUTBOX": "{}"}, agent)
         lives = [
-            Life(starting(tmp_path / name, vendor, port, more))
+            Life(starting(tmp_path / name, vendor, port, more, delivery))
             for name, port, more in zip(("hub", "one", "two"), ports, roles, strict=True)
         ]
         try:

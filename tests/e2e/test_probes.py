@@ -87,7 +87,7 @@ READY: Final = (200, 200, HealthCheckResponse.SERVING)
 def pod(folder: Path, **environ: str) -> Iterator[Pod]:
     """One that is just being started. Its vendor is where nobody listens."""
     with reserved() as vendor, reserved() as health, reserved() as http:
-        (folder / "policy.yaml").write_text(POLICY.format(url=f"http://127.0.0.1:{vendor}"))
+        (folder / "policy.yaml").write_text(POLICY.format(url=f"http://127.0.0.1:{vendor}", delivery="stored"))
         given = {
             "POLICY": str(folder / "policy.yaml"),
             "INSECURE_LOOPBACK": "true",

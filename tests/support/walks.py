@@ -86,7 +86,7 @@ async def event_to_vendor(folder: Path, recorder: Recorder) -> Walk:
     os.environ["SEGMENT_WRITE_KEY"] = SegmentStandIn.write_key
     vendor = SegmentStandIn()
     await vendor.start()
-    (folder / "policy.yaml").write_text(clients_and_vendor.POLICY.format(url=vendor.url))
+    (folder / "policy.yaml").write_text(clients_and_vendor.POLICY.format(url=vendor.url, delivery="stored"))
     try:
         async with (
             _running(_config(folder)) as (_, addresses),
@@ -101,7 +101,7 @@ async def event_to_vendor(folder: Path, recorder: Recorder) -> Walk:
 
 
 async def log_record_to_collector(folder: Path, recorder: Recorder) -> Walk:
-    """Return a log record, from the call that brings it to its acknowledged entry in the outbox."""
+    """Return a log record, from the call that brings it to the collector."""
     async with Collector() as collector:
         (folder / "policy.yaml").write_text(LOGS_POLICY.format(url=collector.endpoint))
         async with (

@@ -59,6 +59,14 @@ class Outbox(Protocol):
         """
         ...
 
+    async def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
+        """Return those that haven't come before, each once. Raises Refused as `accept` does."""
+        ...
+
+    async def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+        """Know entries by their keys, as if they had been stored and delivered."""
+        ...
+
     async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
         """Lease what is due, oldest first, until it is acked, deferred or dead-lettered; a larger entry alone."""
         ...

@@ -26,6 +26,27 @@ class Accept(msgspec.Struct, frozen=True, gc=False):
         store.accept(self.entries, self.now_ns)
 
 
+class Unknown(msgspec.Struct, frozen=True, gc=False):
+    """Looks for entries that haven't come before."""
+
+    entries: Sequence[OutboxEntry]
+
+    def apply(self, store: Store) -> Sequence[OutboxEntry]:
+        """Return them, each once. Raises Refused as `Store.unknown` does."""
+        return store.unknown(self.entries)
+
+
+class Remember(msgspec.Struct, frozen=True, gc=False):
+    """Notes entries that came and aren't stored."""
+
+    entries: Sequence[OutboxEntry]
+    now_ns: int
+
+    def apply(self, store: Store) -> None:
+        """Know them by their keys."""
+        store.remember(self.entries, self.now_ns)
+
+
 class Lease(msgspec.Struct, frozen=True):
     """Leases what is due for a destination."""
 

@@ -90,6 +90,14 @@ class Store:
 
     # What comes.
 
+    def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
+        """Return those that haven't come before, each once. Raises Refused where a key came for another item."""
+        return self._dedup.unknown(entries)
+
+    def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+        """Note that entries have come which aren't stored."""
+        self._dedup.add(entries, now_ns)
+
     def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
         """Store entries as `Outbox.accept` does; what it raises, it raises before it changes anything."""
         new = self._dedup.unknown(entries)

@@ -25,6 +25,8 @@ from gateway.delivery.outbox.operations import (
     ListTypes,
     Nack,
     Purge,
+    Remember,
+    Unknown,
     Wipe,
 )
 from gateway.delivery.outbox.retention import (
@@ -80,6 +82,14 @@ class SqliteOutbox:
         if pending and pending + size > MAX_PENDING_BYTES:
             raise Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
         await self._thread.run(Job(Accept(entries, now_ns), size))
+
+    async def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
+        """Return those that haven't come before."""
+        return await self._thread.run(ReadJob(Unknown(entries)))
+
+    async def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+        """Know entries by their keys."""
+        await self._thread.run(Job(Remember(entries, now_ns)))
 
     async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
         """Lease what is due."""

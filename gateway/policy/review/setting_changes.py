@@ -226,6 +226,9 @@ def _destination(name: str, was: Destination | None, now: Destination | None, *,
     yield from exporter_changes(f"{key}.exporter", was.exporter, now.exporter, Change(moved, "", "", name))
     yield from _gates(key, was, now, Change(moved, "", "", name))
     yield from _lists(f"{key}.allow", was.allow, now.allow, name)
+    if was.delivery is not now.delivery and was.delivery_mode is not now.delivery_mode:
+        text = f"was: {was.delivery_mode}; now: {now.delivery_mode}"
+        yield Change(Effect.NOTED, f"{key}.delivery", text, name)
     for duty in DUTY_KEYS:
         if getattr(was, duty) != getattr(now, duty):
             effect = Effect.NOTED if duty == "retention" and now.retention < was.retention else moved

@@ -247,6 +247,12 @@ def test_mail_domains_are_told_once_each_way(before: str, after: str, told: list
     [
         ("Check it Out S.A.S.", "Another S.A.", "controller", "changed"),
         (KEPT_90, "    retention: 60d", "destinations.application-log.retention", "was: 90 days; now: 60 days"),
+        (
+            KEPT_90,
+            f"{KEPT_90}\n    delivery: stored",
+            "destinations.application-log.delivery",
+            "was: direct; now: stored",
+        ),
         ("\nceilings:\n", "\nceilings:\n  JP: [OPERATIONAL]\n", "ceilings.JP", "gains OPERATIONAL"),
         ("\ndestinations:\n", f"\ndestinations:\n{EXTRA}", "destinations.extra", "a new destination, a log in FR"),
         (KEPT_10Y, KEPT_10Y.replace("PAYMENT", "PAYMENT, DEVICE"), "destinations.billing.allow", "gains DEVICE"),

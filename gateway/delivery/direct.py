@@ -1,0 +1,75 @@
+"""Delivery before storing: where a recipient is near, it is tried first, and what it didn't take is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from gateway.delivery.attempt import AttemptDeps, outcome_counts
+from gateway.delivery.worker import DeliveryWorker
+from gateway.errors import Retryable
+from gateway.exporters.base import Delivered
+from gateway.model import OutboxEntry
+
+
+class DirectDelivery:
+    """Sends the entries of one call to their recipient, and stores under the same keys what it didn't take.
+
+    Of a call with 500 log records, to a collector that is there, and then to one that is away:
+
+        sent, answered                   → acknowledged; nothing is stored
+        sent, no answer within a second  → stored, then acknowledged; the collector may have them twice: that is counted
+        the next call                    → stored, for those before it wait
+    """
+
+    def __init__(self, deps: AttemptDeps) -> None:
+        self._outbox, self._counts, self._clock = deps.outbox, deps.counts, deps.clock
+        self._under_way: dict[bytes, asyncio.Event] = {}
+        """The keys of requests that can come again and are being sent."""
+
+    async def accept(self, worker: DeliveryWorker, entries: Sequence[OutboxEntry]) -> None:
+        """Return when the recipient has all entries, or those that it hasn't are stored.
+
+        What is known under its key is neither sent nor stored again. Raises as an outbox does.
+        """
+        named = [entry.key for entry in entries if entry.fingerprint]
+        async with self._alone(named):
+            new = await self._outbox.unknown(entries) if named else entries
+            left = await self._send(worker, new) if new else ()
+            if named and len(left) < len(new):
+                kept = {entry.key for entry in left}
+                # Delivered is delivered: what can't be noted now isn't sent again by who has our answer.
+                with suppress(Retryable):
+                    delivered = [entry for entry in new if entry.key not in kept]
+                    await self._outbox.remember(delivered, self._clock.now_ns())
+            if left:
+                await self._outbox.accept(left, self._clock.now_ns())
+                worker.wake()
+
+    async def _send(self, worker: DeliveryWorker, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
+        """Send entries and return those that the recipient hasn't acknowledged."""
+        begun, destination = time.perf_counter_ns(), entries[0].release.destination
+        outcomes = await worker.send_directly(entries)
+        if outcomes is None:
+            self._counts.record_direct_fallback(destination)
+            return entries
+        self._counts.record_delivery(destination, outcome_counts(outcomes), time.perf_counter_ns() - begun)
+        if any(isinstance(outcome, Retryable) for outcome in outcomes):
+            self._counts.record_direct_fallback(destination)
+        return [entry for entry, outcome in zip(entries, outcomes, strict=True) if not isinstance(outcome, Delivered)]
+
+    @asynccontextmanager
+    async def _alone(self, keys: Collection[bytes]) -> AsyncIterator[None]:
+        """Wait until none of these keys is under way, and have them so."""
+        while (other := next((self._under_way[key] for key in keys if key in self._under_way), None)) is not None:
+            await other.wait()
+        ended = asyncio.Event()
+        self._under_way.update(dict.fromkeys(keys, ended))
+        try:
+            yield
+        finally:
+            for key in keys:
+                self._under_way.pop(key, None)
+            ended.set()
