@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Protocol
 
 import msgspec
 
 from gateway.delivery.outbox.interface import Leased
 from gateway.errors import DeliveryReason, ItemReason, Retryable
-from gateway.model import Release, Subject, Verdict, Withheld
-from gateway.pipeline.decide import Decider
+from gateway.model import Release, Verdict, Withheld
+from gateway.pipeline.decide import Decider, UndecidedBatch
 from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import Chunks
+
+_Decided = Sequence[Verdict | Exception] | UndecidedBatch | Exception
+"""What became of items of one flow; or the facts about some must be waited for, or something went wrong."""
 
 
 class DecidesAgain(Protocol):
@@ -80,47 +84,59 @@ class Redecider:
         return verdict
 
     async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
-        """As in `DecidesAgain`; costly work takes turns with that of others."""
+        """As in `DecidesAgain`; those of one flow by the batch. Costly work takes turns with that of others."""
         flows, verdicts = self._flows(), list[Verdict | Exception]()
         chunks = Chunks(items, _payload_bytes)
         for chunk, cost in chunks:
             begun_ns = time.perf_counter_ns()
-            together = await self._decider.off_loop(cost, self._decide_chunk, flows, chunk)
+            for run, decided in await self._decider.off_loop(cost, self._decide_chunk, flows, chunk):
+                verdicts += await self._verdicts(flows, run, decided)
             chunks.record_duration(time.perf_counter_ns() - begun_ns)
-            verdicts += [
-                await self._with_facts(flows, item, found) for item, found in zip(chunk, together, strict=True)
-            ]
         return verdicts
 
-    def _decide_chunk(self, flows: Flows, items: Sequence[Leased]) -> Sequence[Verdict | Exception | Subject]:
-        """Return the verdicts, in any thread; a subject where its facts must be waited for."""
-        return [self._decide_one(flows, item) for item in items]
+    def _decide_chunk(self, flows: Flows, items: Sequence[Leased]) -> Sequence[tuple[Sequence[Leased], _Decided]]:
+        """Decide on items, those of one flow that follow one another together, in any thread."""
+        chunk: list[tuple[Sequence[Leased], _Decided]] = []
+        for _, group in groupby(items, _flow_of):
+            run = list(group)
+            decided = self._decide_run(flows, run)
+            if isinstance(decided, Exception):
+                # Whatever it is, it is one item's alone.
+                chunk += [((item,), self._decide_run(flows, (item,))) for item in run]
+            else:
+                chunk.append((run, decided))
+        return chunk
 
-    def _decide_one(self, flows: Flows, item: Leased) -> Verdict | Exception | Subject:
+    def _decide_run(self, flows: Flows, run: Sequence[Leased]) -> _Decided:
+        term = _flow_of(run[0])
         try:
-            if not flows.feeds(item.type, item.destination):
-                return _without_flow(flows, item.type, item.destination)
-            flow = flows.only(item.type, item.destination)
-            subject, verdicts = self._decider.decide_inline(
-                flow, item.payload, item.received_ns, personal=item.personal
+            if not flows.feeds(*term):
+                return [_without_flow(flows, *term)] * len(run)
+            decision = self._decider.decide_batch_inline(
+                flows.only(*term),
+                [item.payload for item in run],
+                [item.received_ns for item in run],
+                frozenset(index for index, item in enumerate(run) if item.personal),
+                identifiers=False,
             )
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's alone
+        except Exception as error:  # noqa: BLE001 - who decides on each alone tells whose it is
             return error
-        return subject if verdicts is None else verdicts[0]
+        return decision if isinstance(decision, UndecidedBatch) else decision.outcomes(decision.verdicts[0])
 
-    async def _with_facts(
-        self, flows: Flows, item: Leased, found: Verdict | Exception | Subject
-    ) -> Verdict | Exception:
-        if not isinstance(found, Subject):
-            return found
-        flow = flows.only(item.type, item.destination)
+    async def _verdicts(self, flows: Flows, run: Sequence[Leased], decided: _Decided) -> Sequence[Verdict | Exception]:
+        """Return the verdicts, once the facts have come; where they can't be had for one, the others have theirs."""
+        if isinstance(decided, Exception):
+            return [decided]
+        if not isinstance(decided, UndecidedBatch):
+            return decided
         try:
-            (verdict,) = await self._decider.with_facts(
-                flow, item.payload, item.received_ns, found, personal=item.personal
-            )
+            decision = await self._decider.batch_with_facts(decided, sum(map(_payload_bytes, run)))
         except Exception as error:  # noqa: BLE001 - as above
-            return error
-        return verdict
+            if len(run) == 1:
+                return [error]
+            alone = [((item,), self._decide_run(flows, (item,))) for item in run]
+            return [one for item, again in alone for one in await self._verdicts(flows, item, again)]
+        return decision.outcomes(decision.verdicts[0])
 
 
 class _FixedFlows(msgspec.Struct, frozen=True):
@@ -145,3 +161,7 @@ def _without_flow(flows: Flows, type: str, destination: str) -> Withheld:
 
 def _payload_bytes(item: Leased) -> int:
     return len(item.payload)
+
+
+def _flow_of(item: Leased) -> tuple[str, str]:
+    return item.type, item.destination

@@ -24,7 +24,7 @@ class BatchBuilder:
         self._stripped_by_category: dict[int, Mapping[Category, int]] = {}
         self._personal: set[int] = set()
 
-    def add(self, outcome: bytes | Withheld | Refused, context: DecisionContext, found: set[Identifier]) -> None:
+    def add(self, outcome: bytes | Withheld | Refused, context: DecisionContext, found: set[Identifier] | None) -> None:
         """Add the next item's outcome, what its decision has noted, and whom what is left of it is about."""
         index = len(self._payloads)
         if not isinstance(outcome, bytes):

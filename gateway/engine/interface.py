@@ -32,10 +32,11 @@ class Engine(Protocol):
         """Return what becomes of one item, a serialised message of the plan's type. Raises nothing."""
         ...
 
-    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchVerdict:
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchVerdict:
         """Return what becomes of each of many items, each with its facts, and whom what is left of them is about.
 
-        What `decide` says of each alone. Raises nothing: one item spoils no other.
+        What `decide` says of each alone. Raises nothing: one item spoils no other. Without `identifiers`, nobody is
+        looked for in what is left.
         """
         ...
 

@@ -68,11 +68,11 @@ class ReferenceEngine:
             is_personal(context),
         )
 
-    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchVerdict:
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchVerdict:
         """Minimise serialised messages of the plan's type, each with its facts."""
         builder = BatchBuilder(self.plan, self.digest)
         for raw, known in zip(raws, facts, strict=True):
-            context, found = DecisionContext(known), set[Identifier]()
+            context, found = DecisionContext(known), set[Identifier]() if identifiers else None
             builder.add(self._outcome(raw, context, found), context, found)
         return builder.verdict()
 

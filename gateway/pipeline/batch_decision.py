@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gateway.batch_verdict import BatchVerdict
-from gateway.errors import RefusalReason
+from gateway.errors import RefusalReason, Refused
+from gateway.model import Outcome
 
 
 class BatchDecision(msgspec.Struct, frozen=True, gc=False):
@@ -26,3 +27,11 @@ class BatchDecision(msgspec.Struct, frozen=True, gc=False):
         """The indices of the items that some destination doesn't get, though none refuses them."""
         places = {place for verdict in self.verdicts for place in verdict.ended}
         return [self.indices[place] for place in sorted(places)]
+
+    def outcomes(self, verdict: BatchVerdict) -> Sequence[Outcome]:
+        """Return what became of each item at one destination, whose verdict is among these."""
+        places = {index: place for place, index in enumerate(self.indices)}
+        return [
+            verdict.outcome(places[index]) if index in places else Refused(self.refused[index])
+            for index in range(len(self.indices) + len(self.refused))
+        ]

@@ -5,7 +5,7 @@ Nothing else has a decision made. What is decided is the plans' and the engine's
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -35,8 +35,11 @@ class Decidable(Protocol):
         """The verdicts on an item. Raises Refused."""
         ...
 
-    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
-        """What becomes of each of many items: what `decide` says of each alone."""
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchDecision:
+        """What becomes of each of many items: what `decide` says of each alone.
+
+        Without `identifiers`, nobody is looked for in what is left.
+        """
         ...
 
 
@@ -44,7 +47,8 @@ class UndecidedBatch(msgspec.Struct, frozen=True, gc=False):
     """Items of one flow, and what is known of whom they are about.
 
     `indices` are theirs in the batch that they came in; those that can't be read are `refused`. Facts that must be
-    waited for are None.
+    waited for are None. `personal` are those that an earlier decision saw to be about personal accounts, by their
+    indices, and without `identifiers` nobody is looked for in what is left.
     """
 
     flow: Decidable
@@ -54,6 +58,8 @@ class UndecidedBatch(msgspec.Struct, frozen=True, gc=False):
     subjects: Sequence[Subject]
     facts: Sequence[Facts | None]
     refused: Mapping[int, RefusalReason]
+    personal: Collection[int]
+    identifiers: bool
 
     def __repr__(self) -> str:
         return f"UndecidedBatch({len(self.raws)} items)"
@@ -123,14 +129,28 @@ class Decider:
         return await self.batch_with_facts(decision, size) if isinstance(decision, UndecidedBatch) else decision
 
     def decide_batch_inline(
-        self, flow: Decidable, raws: Sequence[bytes], received_ns: Sequence[int]
+        self,
+        flow: Decidable,
+        raws: Sequence[bytes],
+        received_ns: Sequence[int],
+        personal: Collection[int] = (),
+        *,
+        identifiers: bool = True,
     ) -> BatchDecision | UndecidedBatch:
         """Return what becomes of items, each received at its time; in any thread.
 
-        Where facts about some must be waited for, `batch_with_facts` decides on all of them.
+        Where facts about some must be waited for, `batch_with_facts` decides on all of them. `personal` are the indices
+        of those that an earlier decision saw to be about personal accounts. Without `identifiers`, nobody is looked for
+        in what is left.
         """
-        undecided = self._look_up(flow, raws, received_ns)
-        return undecided if None in undecided.facts else _decide_complete(undecided)
+        subjects, refused = _subjects(flow, raws)
+        indices: Sequence[int] = range(len(raws))
+        if refused:
+            indices = [index for index in indices if index not in refused]
+            raws, received_ns = [raws[index] for index in indices], [received_ns[index] for index in indices]
+        facts = self._cached_facts(flow, subjects, received_ns)
+        undecided = UndecidedBatch(flow, indices, raws, received_ns, subjects, facts, refused, personal, identifiers)
+        return undecided if None in facts else _decide_complete(undecided)
 
     async def batch_with_facts(self, undecided: UndecidedBatch, size: int) -> BatchDecision:
         """Return what becomes of items once the facts about them have come; they cost `size` bytes together.
@@ -147,24 +167,16 @@ class Decider:
         complete = [facts[key] if found is None else found for key, found in zip(keys, undecided.facts, strict=True)]
         return await self.off_loop(size, _decide_complete, msgspec.structs.replace(undecided, facts=complete))
 
-    def _look_up(self, flow: Decidable, raws: Sequence[bytes], received_ns: Sequence[int]) -> UndecidedBatch:
-        """Read whom items are about, and ask what is known of each subject at a time once."""
-        subjects, refused = _subjects(flow, raws)
-        indices: Sequence[int] = range(len(raws))
-        if refused:
-            indices = [index for index in indices if index not in refused]
-            raws, received_ns = [raws[index] for index in indices], [received_ns[index] for index in indices]
+    def _cached_facts(
+        self, flow: Decidable, subjects: Sequence[Subject], received_ns: Sequence[int]
+    ) -> Sequence[Facts | None]:
+        """Return what is known of each item's subject, asking for each subject at a time once."""
         known: dict[tuple[Subject, int], Facts | None] = {}
-        facts = []
         for key in zip(subjects, received_ns, strict=True):
             if key not in known:
-                known[key] = self._cached_facts(flow, *key)
-            facts.append(known[key])
-        return UndecidedBatch(flow, indices, raws, received_ns, subjects, facts, refused)
-
-    def _cached_facts(self, flow: Decidable, subject: Subject, received_ns: int) -> Facts | None:
-        facts = self._directory.cached_facts(subject, received_ns)
-        return None if facts is None else _known(facts, flow.is_personal(subject))
+                facts = self._directory.cached_facts(*key)
+                known[key] = None if facts is None else _known(facts, flow.is_personal(key[0]))
+        return [known[key] for key in zip(subjects, received_ns, strict=True)]
 
 
 def _subjects(flow: Decidable, raws: Sequence[bytes]) -> tuple[list[Subject], dict[int, RefusalReason]]:
@@ -181,10 +193,12 @@ def _subjects(flow: Decidable, raws: Sequence[bytes]) -> tuple[list[Subject], di
 
 def _decide_complete(undecided: UndecidedBatch) -> BatchDecision:
     """Decide on items of which all facts are known."""
-    decision = undecided.flow.decide_batch(undecided.raws, [facts for facts in undecided.facts if facts is not None])
+    at, facts = undecided.indices, [known for known in undecided.facts if known is not None]
+    if undecided.personal:
+        facts = [_known(known, index in undecided.personal) for index, known in zip(at, facts, strict=True)]
+    decision = undecided.flow.decide_batch(undecided.raws, facts, identifiers=undecided.identifiers)
     if not undecided.refused:
         return decision
-    at = undecided.indices
     refused = {at[index]: reason for index, reason in decision.refused.items()}
     return BatchDecision([at[index] for index in decision.indices], decision.verdicts, {**undecided.refused, **refused})
 

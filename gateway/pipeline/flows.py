@@ -96,13 +96,16 @@ class Flow:
         """
         return tuple([_verdict(engine.decide(raw, facts)) for engine in self._engines])
 
-    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
-        """What becomes of each of many items at each destination: what `decide` says of each alone."""
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchDecision:
+        """What becomes of each of many items at each destination: what `decide` says of each alone.
+
+        Without `identifiers`, nobody is looked for in what is left.
+        """
         indices: Sequence[int] = range(len(raws))
         refused: dict[int, RefusalReason] = {}
         verdicts: list[BatchVerdict] = []
         for engine in self._engines:
-            verdict = engine.decide_batch(raws, facts)
+            verdict = engine.decide_batch(raws, facts, identifiers=identifiers)
             verdicts.append(verdict)
             gone = {index: end.reason for index, end in verdict.ended.items() if isinstance(end, Refused)}
             if gone:

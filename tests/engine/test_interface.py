@@ -36,7 +36,7 @@ class EmptyingEngine:
             return Refused(ItemReason.TOO_LARGE)
         return Release(self.plan.destination, self.plan.type, self.digest, b"")
 
-    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchVerdict:
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchVerdict:
         large = {index: Refused(ItemReason.TOO_LARGE) for index, raw in enumerate(raws) if len(raw) > self._max_bytes}
         payloads = [None if index in large else b"" for index in range(len(raws))]
         return BatchVerdict(self.plan.destination, self.plan.type, self.digest, payloads, [NOBODY] * len(raws), large)

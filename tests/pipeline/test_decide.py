@@ -41,7 +41,7 @@ class Flow:
         self.threads.add(threading.current_thread().name)
         return (Release("one", "a.Type", "", raw),)
 
-    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchDecision:
         return decide_one_by_one(self.decide, raws, facts)
 
 

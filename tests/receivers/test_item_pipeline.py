@@ -52,7 +52,8 @@ class Flow:
         )
         return one, Release("two", "a.Type", "", raw)
 
-    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchDecision:
+        assert identifiers
         return decide_one_by_one(self.decide, raws, facts, self.subjects)
 
 

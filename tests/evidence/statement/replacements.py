@@ -139,7 +139,9 @@ def accepts_anything(patch: pytest.MonkeyPatch) -> None:
                 raise
             return tuple(Release(name, term[0], term[1], raw) for name, term in self.terms)
 
-    def changed_batch(self: Flow, raws: Sequence[bytes], facts: Sequence[Facts]) -> BatchDecision:
+    def changed_batch(
+        self: Flow, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True
+    ) -> BatchDecision:
         return decide_one_by_one(partial(changed, self), raws, facts)
 
     patch.setattr(Flow, "decide", changed)
