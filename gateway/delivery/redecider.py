@@ -13,12 +13,44 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.delivery.outbox.interface import Leased
 from gateway.errors import DeliveryReason, ItemReason, Retryable
 from gateway.model import Release, Verdict, Withheld
 from gateway.pipeline.decide import Decider, UndecidedBatch
 from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import Chunks
+
+
+class MinimisedItem(Protocol):
+    """What was minimised once, for one destination: it was stored, or handed over.
+
+    `personal`: the item was about a personal account, as its release said.
+    """
+
+    @property
+    def destination(self) -> str:
+        """For which it was minimised."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The type of the message."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """The message."""
+        ...
+
+    @property
+    def received_ns(self) -> int:
+        """When the item was received, in nanoseconds since 1970."""
+        ...
+
+    @property
+    def personal(self) -> bool:
+        """Whether it was about a personal account."""
+        ...
+
 
 _Decided = Sequence[Verdict | Exception] | UndecidedBatch | Exception
 """What became of items of one flow; or the facts about some must be waited for, or something went wrong."""
@@ -35,19 +67,11 @@ class DecidesAgain(Protocol):
         """Return whether the plan that made a release is the one by which it would be decided on now."""
         ...
 
-    async def decide(
-        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
-    ) -> Verdict:
-        """Return the verdict on a minimised item received at `received_ns`.
+    async def decide_all(self, items: Sequence[MinimisedItem]) -> Sequence[Verdict | Exception]:
+        """Return the verdict on each minimised item, or what went wrong with it.
 
-        Raises Refused, and Retryable when facts can't be had.
-
-        `personal`: the item was about a personal account, as its release says.
+        That it is refused, Retryable where its facts can't be had, and whatever should not have happened.
         """
-        ...
-
-    async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
-        """Return what `decide` returns or raises, for each leased item."""
         ...
 
 
@@ -71,19 +95,7 @@ class Redecider:
         flows, term = self._flows(), (release.type, release.destination)
         return flows.feeds(*term) and flows.engine(*term).digest == release.plan
 
-    async def decide(
-        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
-    ) -> Verdict:
-        """As in `DecidesAgain`."""
-        flows = self._flows()
-        if not flows.feeds(type, destination):
-            return _without_flow(flows, type, destination)
-        _, (verdict,) = await self._decider.decide(
-            flows.only(type, destination), payload, received_ns, personal=personal
-        )
-        return verdict
-
-    async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
+    async def decide_all(self, items: Sequence[MinimisedItem]) -> Sequence[Verdict | Exception]:
         """As in `DecidesAgain`; those of one flow by the batch. Costly work takes turns with that of others."""
         flows, verdicts = self._flows(), list[Verdict | Exception]()
         chunks = Chunks(items, _payload_bytes)
@@ -94,9 +106,11 @@ class Redecider:
             chunks.record_duration(time.perf_counter_ns() - begun_ns)
         return verdicts
 
-    def _decide_chunk(self, flows: Flows, items: Sequence[Leased]) -> Sequence[tuple[Sequence[Leased], _Decided]]:
+    def _decide_chunk(
+        self, flows: Flows, items: Sequence[MinimisedItem]
+    ) -> Sequence[tuple[Sequence[MinimisedItem], _Decided]]:
         """Decide on items, those of one flow that follow one another together, in any thread."""
-        chunk: list[tuple[Sequence[Leased], _Decided]] = []
+        chunk: list[tuple[Sequence[MinimisedItem], _Decided]] = []
         for _, group in groupby(items, _flow_of):
             run = list(group)
             decided = self._decide_run(flows, run)
@@ -107,7 +121,7 @@ class Redecider:
                 chunk.append((run, decided))
         return chunk
 
-    def _decide_run(self, flows: Flows, run: Sequence[Leased]) -> _Decided:
+    def _decide_run(self, flows: Flows, run: Sequence[MinimisedItem]) -> _Decided:
         term = _flow_of(run[0])
         try:
             if not flows.feeds(*term):
@@ -123,7 +137,9 @@ class Redecider:
             return error
         return decision if isinstance(decision, UndecidedBatch) else decision.outcomes(decision.verdicts[0])
 
-    async def _verdicts(self, flows: Flows, run: Sequence[Leased], decided: _Decided) -> Sequence[Verdict | Exception]:
+    async def _verdicts(
+        self, flows: Flows, run: Sequence[MinimisedItem], decided: _Decided
+    ) -> Sequence[Verdict | Exception]:
         """Return the verdicts, once the facts have come; where they can't be had for one, the others have theirs."""
         if isinstance(decided, Exception):
             return [decided]
@@ -159,9 +175,9 @@ def _without_flow(flows: Flows, type: str, destination: str) -> Withheld:
     return Withheld(destination, DeliveryReason.CUT_OFF)
 
 
-def _payload_bytes(item: Leased) -> int:
+def _payload_bytes(item: MinimisedItem) -> int:
     return len(item.payload)
 
 
-def _flow_of(item: Leased) -> tuple[str, str]:
+def _flow_of(item: MinimisedItem) -> tuple[str, str]:
     return item.type, item.destination

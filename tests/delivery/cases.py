@@ -13,8 +13,8 @@ from typing import Final, Self
 
 from gateway.config import Outbox
 from gateway.delivery.attempt import AttemptDeps, Clock
-from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.writer import SqliteOutbox
+from gateway.delivery.redecider import MinimisedItem
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
@@ -60,24 +60,14 @@ class ScriptedRedecider:
     def is_current(self, release: Release) -> bool:
         return release.plan == "a-plan"
 
-    async def decide(
-        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
-    ) -> Verdict:
+    async def decide_all(self, items: Sequence[MinimisedItem]) -> Sequence[Verdict | Exception]:
+        return [await self.decide(item) for item in items]
+
+    async def decide(self, item: MinimisedItem) -> Verdict | Exception:
         self.asked += 1
         self.meanwhile()
-        verdict = self.verdicts.get(payload.decode())
-        if isinstance(verdict, Exception):
-            raise verdict
-        return verdict or Release(destination, type, "another-plan", payload)
-
-    async def decide_all(self, items: Sequence[Leased]) -> Sequence[Verdict | Exception]:
-        return [await self._decided(item) for item in items]
-
-    async def _decided(self, item: Leased) -> Verdict | Exception:
-        try:
-            return await self.decide(item.destination, item.type, item.payload, item.received_ns)
-        except Exception as error:  # noqa: BLE001 - as it was told
-            return error
+        verdict = self.verdicts.get(item.payload.decode())
+        return verdict or Release(item.destination, item.type, "another-plan", item.payload)
 
     def withhold(self, text: str, reason: Reason = DeliveryReason.CUT_OFF) -> None:
         self.verdicts[text] = Withheld("crm", reason)

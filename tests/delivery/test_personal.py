@@ -19,6 +19,7 @@ from gateway.errors import ItemReason
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, Release, Verdict, Withheld
 from gateway.pipeline.flows import Flows
+from tests.support.again import MinimisedItem, decide_again
 from tests.support.contracts import NOW_SECONDS, compiler, encode
 from tests.support.fake_delivery import decider
 
@@ -77,9 +78,8 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
     one = delivery_pb2.Entry.FromString(_to_proto(released("eu-service", ITEMS["its own address"])).SerializeToString())
-    verdict = await Redecider(lambda: FLOWS, decider()).decide(
-        vendor, one.type, one.payload, NOW_SECONDS * 10**9, personal=one.personal
-    )
+    item = MinimisedItem(vendor, one.type, one.payload, NOW_SECONDS * 10**9, one.personal)
+    verdict = await decide_again(Redecider(lambda: FLOWS, decider()), item)
     assert isinstance(verdict, Withheld)
 
 
@@ -87,7 +87,6 @@ async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
 async def test_a_business_account_is_none(destination: str) -> None:
     entry = released(destination, 'user_id: "usr_1" email: "anna@acme.example" code: "ok"')
     assert not entry.release.personal
-    verdict = await Redecider(lambda: FLOWS, decider()).decide(
-        "us-vendor", "t.M", entry.release.payload, NOW_SECONDS * 10**9
-    )
+    item = MinimisedItem("us-vendor", "t.M", entry.release.payload, NOW_SECONDS * 10**9)
+    verdict = await decide_again(Redecider(lambda: FLOWS, decider()), item)
     assert isinstance(verdict, Release)

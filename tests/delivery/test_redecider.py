@@ -16,6 +16,7 @@ from gateway.pipeline.flows import Flow, Flows
 from gateway.pipeline.offload import Offload
 from tests.delivery.cases import NOW_NS
 from tests.pipeline.test_batches import FACTS, compiled, pools
+from tests.support.again import decide_again
 
 DESTINATIONS = {"t.Job": ("eu-store", "eu-log", "backup", "us-vendor"), "t.Seen": ("us-vendor", "eu-service")}
 
@@ -57,9 +58,7 @@ def shown(outcome: Verdict | Exception) -> object:
 
 async def alone(redecider: Redecider, item: Leased) -> Verdict | Exception:
     try:
-        return await redecider.decide(
-            item.destination, item.type, item.payload, item.received_ns, personal=item.personal
-        )
+        return await decide_again(redecider, item)
     except (Refused, Retryable) as error:
         return error
 

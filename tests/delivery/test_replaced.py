@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from gateway.delivery.redecider import MinimisedItem
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import DELIVERED, BatchLimits, Exporter, Outcome
 from gateway.model import OutboxEntry, Verdict
@@ -92,11 +93,9 @@ class Slow(ScriptedRedecider):
         self.told_to = asyncio.Event()
         self.reached = asyncio.Event()
 
-    async def decide(
-        self, destination: str, type: str, payload: bytes, received_ns: int, *, personal: bool = False
-    ) -> Verdict:
+    async def decide(self, item: MinimisedItem) -> Verdict | Exception:
         try:
-            return await super().decide(destination, type, payload, received_ns)
+            return await super().decide(item)
         finally:
             self.reached.set()
             await self.told_to.wait()

@@ -14,6 +14,7 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import Offload
 from gateway.receivers.receipts import brief_receipt
+from tests.support.again import MinimisedItem, decide_again
 from tests.support.contracts import NOW_SECONDS, encode
 from tests.support.gated_projects import CONTRACT, PACKAGE, compiled
 
@@ -73,12 +74,13 @@ async def test_what_was_switched_off_meanwhile_is_withheld_from_delivery(then: S
     release = await decided(decider, project("ws_1"))
     assert isinstance(release, Release)
     again = Redecider(lambda: FLOWS, decider)
-    assert isinstance(await again.decide("backup", PROJECT, release.payload, NOW), Release)
+    item = MinimisedItem("backup", PROJECT, release.payload, NOW)
+    assert isinstance(await decide_again(again, item), Release)
     if then is None:
         again = Redecider(lambda: FLOWS, Decider(NoDirectory(), Offload()))
     else:
         directory.switches["ws_1"] = then
-    assert await again.decide("backup", PROJECT, release.payload, NOW) == WITHHELD
+    assert await decide_again(again, item) == WITHHELD
 
 
 def test_its_sender_learns_that_it_is_withheld_and_not_why() -> None:

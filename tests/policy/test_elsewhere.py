@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.delivery.redecider import Redecider
 from gateway.errors import BadPolicy, DeliveryReason, Refused, Retryable
+from gateway.model import Withheld
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.elsewhere import ContractNames
@@ -17,6 +18,7 @@ from gateway.policy.load import parse
 from gateway.policy.review.changes import Effect
 from gateway.policy.review.diff import diff
 from gateway.policy.review.lint import lint
+from tests.support.again import MinimisedItem, decide_again
 from tests.support.contracts import POLICY, compiler, contract, proto
 from tests.support.fake_delivery import decider
 
@@ -156,8 +158,10 @@ async def test_what_was_stored_of_a_type_that_is_not_here_any_more_waits() -> No
     flows = Flows(made("{t.A: [eu-log], u.C: [eu-log]}"))
     again = Redecider(lambda: flows, decider())
     with pytest.raises(Retryable, match="UNKNOWN_TYPE"):
-        await again.decide("eu-log", "u.C", b"", 0)
-    assert (await again.decide("us-vendor", "u.C", b"", 0)).reason is DeliveryReason.CUT_OFF  # type: ignore[union-attr]
+        await decide_again(again, MinimisedItem("eu-log", "u.C", b"", 0))
+    verdict = await decide_again(again, MinimisedItem("us-vendor", "u.C", b"", 0))
+    assert isinstance(verdict, Withheld)
+    assert verdict.reason is DeliveryReason.CUT_OFF
 
 
 def test_a_review_sees_what_changes_for_other_contracts() -> None:

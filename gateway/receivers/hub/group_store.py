@@ -17,7 +17,7 @@ from kannelle.privacy.v1 import delivery_pb2
 from gateway.delivery import Delivery
 from gateway.delivery.redecider import Redecider
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
-from gateway.model import MAX_ITEM_BYTES, OutboxEntry, Release, Withheld
+from gateway.model import MAX_ITEM_BYTES, OutboxEntry, Release, Verdict, Withheld
 from gateway.pipeline.flows import Flows
 from gateway.receivers.fields import MAX_TURN_SECONDS, Repeated
 from gateway.receivers.hub.rollout import ObservedPolicy, Rollout
@@ -76,15 +76,23 @@ class GroupStore(msgspec.Struct, frozen=True):
     async def _store(self, group: Repeated) -> None:
         """Store what may leave of a group, whole, then count what may not: all by one policy."""
         policy = self.rollout.observe()
-        entries: list[OutboxEntry] = []
-        purged: Counter[tuple[str, Reason]] = Counter()
+        handed: list[_HandedOver] = []
         since = time.monotonic()
         async for raw in group.messages():
-            outcome = await self._entry_or_reason(_parsed(raw), policy)
-            if isinstance(outcome, OutboxEntry):
-                entries.append(outcome)
+            handed.append(_handed_over(_parsed(raw)))
+            if time.monotonic() - since > MAX_TURN_SECONDS:
+                await asyncio.sleep(0)
+                since = time.monotonic()
+        entries: list[OutboxEntry] = []
+        purged: Counter[tuple[str, Reason]] = Counter()
+        outcomes = await self.redecider.deciding_by(policy.flows).decide_all(handed)
+        since = time.monotonic()
+        for one, outcome in zip(handed, outcomes, strict=True):
+            decided = self._entry_or_reason(one, outcome, policy)
+            if isinstance(decided, OutboxEntry):
+                entries.append(decided)
             else:
-                purged[outcome] += 1
+                purged[decided] += 1
             if time.monotonic() - since > MAX_TURN_SECONDS:
                 await asyncio.sleep(0)
                 since = time.monotonic()
@@ -93,40 +101,57 @@ class GroupStore(msgspec.Struct, frozen=True):
         for (destination, reason), count in purged.items():
             self.counts.record_purge(destination, reason, count)
 
-    async def _entry_or_reason(
-        self, one: delivery_pb2.Entry, policy: ObservedPolicy
+    def _entry_or_reason(
+        self, one: _HandedOver, outcome: Verdict | Exception, policy: ObservedPolicy
     ) -> OutboxEntry | tuple[str, Reason]:
         """Return what this hub's own policy leaves of an entry, whatever plan made it.
 
-        Or the destination, empty if it is none here, and the reason.
-
-        Raises Refused, and Retryable where a policy may be under way by which more is left. What comes from the future
-        has come now, or it would never be too old.
+        Or the destination, empty if it is none here, and the reason: one item that may not leave takes no other with
+        it. Raises Retryable where a policy may be under way by which more is left, and what went wrong.
         """
-        if (
-            len(one.key) != 16
-            or len(one.plan) != 32
-            or len(one.fingerprint) not in (0, 8)
-            or one.received_at_ns >= 2**63
-        ):
-            raise Refused(ItemReason.MALFORMED)
-        now_ns = time.time_ns()
-        received_ns = min(one.received_at_ns, now_ns)
-        verdict = await self._verdict(one, received_ns, policy.flows)
-        if isinstance(verdict, Release):
-            return self.entry_again(policy.flows, self.agent, verdict, one.key, one.fingerprint, received_ns)
-        self.rollout.check(self.agent, verdict, one.plan.hex(), now_ns - received_ns, policy.plans)
-        return (one.destination if verdict is not DeliveryReason.CUT_OFF else "", verdict)
+        match outcome:
+            case Release():
+                return self.entry_again(policy.flows, self.agent, outcome, one.key, one.fingerprint, one.received_ns)
+            case Withheld() | Refused():
+                self.rollout.check(self.agent, outcome.reason, one.plan.hex(), one.age_ns, policy.plans)
+                return (one.destination if outcome.reason is not DeliveryReason.CUT_OFF else "", outcome.reason)
+        raise outcome
 
-    async def _verdict(self, one: delivery_pb2.Entry, received_ns: int, flows: Flows) -> Release | Reason:
-        """Return the release, or why there is none: one item that may not leave takes no other with it."""
-        try:
-            verdict = await self.redecider.deciding_by(flows).decide(
-                one.destination, one.type, one.payload, received_ns, personal=one.personal
-            )
-        except Refused as error:
-            return error.reason
-        return verdict.reason if isinstance(verdict, Withheld) else verdict
+
+class _HandedOver(msgspec.Struct, frozen=True, gc=False):
+    """An entry that an agent handed over. What comes from the future has come now, or it would never be too old."""
+
+    destination: str
+    type: str
+    plan: bytes
+    payload: bytes
+    key: bytes
+    fingerprint: bytes
+    received_ns: int
+    age_ns: int
+    personal: bool
+
+    def __repr__(self) -> str:
+        return f"_HandedOver({self.type} for {self.destination})"
+
+
+def _handed_over(one: delivery_pb2.Entry) -> _HandedOver:
+    """Read an entry. Raises Refused."""
+    if len(one.key) != 16 or len(one.plan) != 32 or len(one.fingerprint) not in (0, 8) or one.received_at_ns >= 2**63:
+        raise Refused(ItemReason.MALFORMED)
+    now_ns = time.time_ns()
+    received_ns = min(one.received_at_ns, now_ns)
+    return _HandedOver(
+        one.destination,
+        one.type,
+        one.plan,
+        one.payload,
+        one.key,
+        one.fingerprint,
+        received_ns,
+        now_ns - received_ns,
+        one.personal,
+    )
 
 
 def _parsed(raw: bytes) -> delivery_pb2.Entry:
