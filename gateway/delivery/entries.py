@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from gateway.batch_verdict import BatchVerdict
 from gateway.delivery.keys import Keys
 from gateway.model import Identifier, OutboxEntry, Release
 from gateway.pipeline.batch_decision import BatchDecision
@@ -44,25 +46,23 @@ class EntryBuilder:
         self, decision: BatchDecision, received_ns: Sequence[int], sent: BatchSource = ONCE
     ) -> list[OutboxEntry]:
         """Return the entries of the releases of a batch whose items were received at these times."""
-        keys, indices = self._keys, decision.indices
-        fingerprints = [keys.fingerprint(item) for item in sent.items] if sent.request_id else ()
-        return [
-            OutboxEntry(
-                verdict.release(place, payload),
-                self._key(verdict.destination, sent, indices[place]),
-                fingerprints[indices[place]] if fingerprints else b"",
-                received_ns[indices[place]],
-                _hashed(keys, verdict.subjects[place]),
-            )
-            for verdict in decision.verdicts
-            for place, payload in enumerate(verdict.payloads)
-            if payload is not None
-        ]
+        entries: list[OutboxEntry] = []
+        fingerprints = [self._keys.fingerprint(item) for item in sent.items] if sent.request_id else ()
+        for verdict in decision.verdicts:
+            keys = self._batch_keys(verdict, decision.indices, sent)
+            for place, (payload, index, key) in enumerate(zip(verdict.payloads, decision.indices, keys, strict=True)):
+                if payload is not None:
+                    release, subjects = verdict.release(place, payload), _hashed(self._keys, verdict.subjects[place])
+                    fingerprint = fingerprints[index] if fingerprints else b""
+                    entries.append(OutboxEntry(release, key, fingerprint, received_ns[index], subjects))
+        return entries
 
-    def _key(self, destination: str, sent: BatchSource, index: int) -> bytes:
+    def _batch_keys(self, verdict: BatchVerdict, indices: Sequence[int], sent: BatchSource) -> Sequence[bytes]:
+        """Return a key for each item of a batch at one destination."""
         if not sent.request_id:
-            return self._keys.fresh()
-        return self._keys.key(self._caller, sent.request_id, sent.first + index, destination)
+            return self._keys.fresh(len(indices))
+        key = partial(self._keys.key, self._caller, sent.request_id)
+        return [key(sent.first + index, verdict.destination) for index in indices]
 
 
 class AgentEntryBuilder:
@@ -85,5 +85,5 @@ class AgentEntryBuilder:
         )
 
 
-def _hashed(keys: Keys, values: Iterable[Identifier]) -> tuple[bytes, ...]:
-    return tuple([keys.subject(category, value) for category, value in values])
+def _hashed(keys: Keys, values: Collection[Identifier]) -> tuple[bytes, ...]:
+    return tuple([keys.subject(category, value) for category, value in values]) if values else ()

@@ -20,6 +20,12 @@ MAX_SECRET_BYTES: Final = 64
 MAX_SUBJECT_HASHES: Final = 16_384
 """Hashes that are kept in memory."""
 
+KEY_BYTES: Final = 16
+"""Bytes of a release's key."""
+
+_FRESH_KEYS: Final = 4
+"""Keys in one hash, whose length is BLAKE2b's longest: 64 bytes."""
+
 _LENGTH_BYTES: Final = 8
 
 _NAMES: Final = {category: category.name.encode() for category in Category}
@@ -35,7 +41,9 @@ class Keys:
         self._key = blake2b(digest_size=16, key=secret, person=b"request")
         self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
         self._fingerprint = blake2b(digest_size=8, key=secret, person=b"item")
-        self._fresh = blake2b(digest_size=16, key=secrets.token_bytes(SECRET_BYTES), person=b"once")
+        self._fresh = blake2b(
+            digest_size=_FRESH_KEYS * KEY_BYTES, key=secrets.token_bytes(SECRET_BYTES), person=b"once"
+        )
         self._count = count()
         self.subject: Final = lru_cache(MAX_SUBJECT_HASHES)(self._hashed_subject)
         """16 bytes for an identifier or an address, by its category. The same people come again and again."""
@@ -67,13 +75,17 @@ class Keys:
     def _hashed_subject(self, category: Category, value: str) -> bytes:
         return _hash(self._subject, _NAMES[category], value.encode("utf-8", "surrogatepass"))
 
-    def fresh(self) -> bytes:
-        """Return 16 bytes that nothing else has: for what can't be sent again as the same.
+    def fresh(self, count: int) -> list[bytes]:
+        """Return keys of 16 bytes that nothing else has: for what can't be sent again as the same.
 
         Hashes of a count, under a secret of this moment: the system's own random numbers have Python wait for its turn
-        each time.
+        each time. Each hash is cut into several keys.
         """
-        return _hash(self._fresh, next(self._count).to_bytes(_LENGTH_BYTES, "big"))
+        keys: list[bytes] = []
+        while len(keys) < count:
+            several = _hash(self._fresh, next(self._count).to_bytes(_LENGTH_BYTES, "big"))
+            keys += [several[at : at + KEY_BYTES] for at in range(0, len(several), KEY_BYTES)]
+        return keys[:count]
 
 
 def _hash(start: blake2b, *parts: bytes) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.delivery.keys import Keys
+from gateway.delivery.keys import KEY_BYTES, Keys
 from gateway.model import Category
 
 KEYS = Keys(bytes(range(32)))
@@ -54,4 +54,5 @@ def test_the_same_bytes_hash_otherwise_for_another_use() -> None:
 
 
 def test_what_is_fresh_is_never_the_same() -> None:
-    assert len({KEYS.fresh() for _ in range(100)}) == 100
+    keys = [key for count in (1, 4, 0, 7, 100) for key in KEYS.fresh(count)]
+    assert (len(keys), len(set(keys)), {*map(len, keys)}) == (112, 112, {KEY_BYTES})
