@@ -61,7 +61,7 @@ Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 @contextmanager
 def gateway(folder: Path) -> Iterator[GatewayProcess]:
     """One whose recipient is away, so that what it is given waits."""
-    written = ELSEWHERE.format(port=1).replace("\nflows:", f"{THERE}\nflows:") + ROUTE
+    written = ELSEWHERE.format(port=1, delivery="stored").replace("\nflows:", f"{THERE}\nflows:") + ROUTE
     (folder / "policy.yaml").write_text(written)
     listeners = "PRIVACY_GATEWAY__LISTENERS__"
     given = {

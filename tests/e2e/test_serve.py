@@ -35,6 +35,7 @@ destinations:
     legal_basis: CONTRACT
     allow: [OPERATIONAL]
     retention: 30d
+    delivery: {delivery}
     exporter: {{kind: otlp, endpoint: "http://127.0.0.1:{port}"}}
 flows:
   otlp/logs: [backend]
@@ -72,8 +73,8 @@ def backend() -> Iterator[Backend]:
 
 
 @contextmanager
-def serving_to(backend: Backend, folder: Path, **environ: str) -> Iterator[GatewayProcess]:
-    (folder / "policy.yaml").write_text(ELSEWHERE.format(port=backend.port))
+def serving_to(backend: Backend, folder: Path, delivery: str = "stored", **environ: str) -> Iterator[GatewayProcess]:
+    (folder / "policy.yaml").write_text(ELSEWHERE.format(port=backend.port, delivery=delivery))
     given = {"PRIVACY_GATEWAY__POLICY": str(folder / "policy.yaml"), "PRIVACY_GATEWAY__INSECURE_LOOPBACK": "true"}
     with GatewayProcess(folder, environ={**given, **environ}) as process:
         yield process
@@ -128,6 +129,24 @@ def test_what_a_recipient_is_taking_settles_first(tmp_path: Path, backend: Backe
         assert process.address
         assert process.stop() == 0
     assert backend.taken == 1
+
+
+def test_a_call_whose_recipient_is_taking_it_is_answered_before_the_end(tmp_path: Path, backend: Backend) -> None:
+    """By the recipient's answer, or once it is stored where that takes too long."""
+    with (
+        serving_to(backend, tmp_path, "direct") as process,
+        blocking_channel(process.address) as channel,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        calling = pool.submit(call, channel, LOGS, logs_request("INFO").SerializeToString())
+        assert backend.begun.wait(TIMEOUT_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        process.wait_for_output(b"stopping")
+        assert not backend.taken
+        backend.may.set()
+        assert calling.result(TIMEOUT_SECONDS) == b""
+        assert process.wait() == 0
+    assert backend.taken
 
 
 def test_what_a_recipient_takes_too_long_for_is_sent_by_the_next_one(tmp_path: Path, backend: Backend) -> None:
