@@ -12,7 +12,9 @@ class Delivery(Protocol):
     """Takes responsibility for entries, or says that it doesn't."""
 
     async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        """Return when all entries are stored, here or at the hub; or else none is.
+        """Return when all entries are with their recipient, or stored, here or at the hub.
+
+        Where it raises, none is stored; one that its recipient was tried with may be there all the same.
 
         Raises Retryable when sending the same again may help, and Refused when they can't be taken as they are:
         together too large, or under the request ID of other ones. What is for a destination that nothing leads to any
