@@ -29,15 +29,16 @@ class DirectDelivery:
         self._under_way: dict[bytes, asyncio.Event] = {}
         """The keys of requests that can come again and are being sent."""
 
-    async def accept(self, worker: DeliveryWorker, entries: Sequence[OutboxEntry]) -> None:
-        """Return when the recipient has all entries, or those that it hasn't are stored.
+    async def accept(self, worker: DeliveryWorker, entries: Sequence[OutboxEntry]) -> bool:
+        """Return when the recipient has all entries, or those that it hasn't are stored: whether any are.
 
         What is known under its key is neither sent nor stored again. Raises as an outbox does.
         """
         named = [entry.key for entry in entries if entry.fingerprint]
         async with self._alone(named):
             new = await self._outbox.unknown(entries) if named else entries
-            left = await self._send(worker, new) if new else ()
+            # Since its turn came, another policy may be in force, or something older wait.
+            left = await self._send(worker, new) if new and worker.takes_directly(new) else new
             if named and len(left) < len(new):
                 kept = {entry.key for entry in left}
                 # Delivered is delivered: what can't be noted now isn't sent again by who has our answer.
@@ -46,12 +47,21 @@ class DirectDelivery:
                     await self._outbox.remember(delivered, self._clock.now_ns())
             if left:
                 await self._outbox.accept(left, self._clock.now_ns())
-                worker.wake()
+            return bool(left)
+
+    async def wait_for(self, entries: Sequence[OutboxEntry]) -> None:
+        """Return once none of these is on its way: what of them was delivered is known by then."""
+        if self._under_way:
+            await self._wait_for([entry.key for entry in entries])
 
     async def _send(self, worker: DeliveryWorker, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
         """Send entries and return those that the recipient hasn't acknowledged."""
         begun, destination = time.perf_counter_ns(), entries[0].release.destination
-        outcomes = await worker.send_directly(entries)
+        try:
+            outcomes = await worker.send_directly(entries)
+        except asyncio.CancelledError:
+            self._counts.record_direct_fallback(destination)
+            raise
         if outcomes is None:
             self._counts.record_direct_fallback(destination)
             return entries
@@ -63,8 +73,7 @@ class DirectDelivery:
     @asynccontextmanager
     async def _alone(self, keys: Collection[bytes]) -> AsyncIterator[None]:
         """Wait until none of these keys is under way, and have them so."""
-        while (other := next((self._under_way[key] for key in keys if key in self._under_way), None)) is not None:
-            await other.wait()
+        await self._wait_for(keys)
         ended = asyncio.Event()
         self._under_way.update(dict.fromkeys(keys, ended))
         try:
@@ -73,3 +82,7 @@ class DirectDelivery:
             for key in keys:
                 self._under_way.pop(key, None)
             ended.set()
+
+    async def _wait_for(self, keys: Collection[bytes]) -> None:
+        while (other := next((self._under_way[key] for key in keys if key in self._under_way), None)) is not None:
+            await other.wait()

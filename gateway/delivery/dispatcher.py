@@ -86,10 +86,13 @@ class OutboxDispatcher:
 
     async def _send_or_store(self, names: Collection[str], entries: Sequence[OutboxEntry]) -> None:
         """Have entries for these destinations at their recipient, or stored."""
-        if len(names) == 1 and (worker := self._direct_worker(entries)) is not None:
-            await self._direct_delivery.accept(worker, entries)
-            return
-        await self._deps.outbox.accept(entries, self._deps.clock.now_ns())
+        worker = self._direct_worker(entries) if len(names) == 1 else None
+        if worker is not None:
+            if not await self._direct_delivery.accept(worker, entries):
+                return
+        else:
+            await self._direct_delivery.wait_for(entries)
+            await self._deps.outbox.accept(entries, self._deps.clock.now_ns())
         for name in names:
             # A reload may have come meanwhile.
             if name in self._workers:

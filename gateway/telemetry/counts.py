@@ -275,7 +275,7 @@ class Counts:
         self.delivery_durations.add((destination,), duration_ns)
 
     def record_direct_fallback(self, destination: str) -> None:
-        """Count a batch that wasn't acknowledged before it was stored: the recipient may have it all the same."""
+        """Count a batch that was tried and not acknowledged: the recipient may have it all the same."""
         self.direct_fallbacks[destination,] += 1
 
     def record_dead_letters(self, destination: str, reason: Reason, count: int) -> None:

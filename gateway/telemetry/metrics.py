@@ -158,8 +158,8 @@ DIRECT_FALLBACKS: Final = Metric(
     "direct_fallbacks",
     MetricKind.COUNTER,
     ("destination",),
-    "Batches that a recipient, tried before they were stored, didn't acknowledge in time: they are stored and sent "
-    "again, and may arrive twice",
+    "Batches that a recipient, tried before they were stored, didn't acknowledge in time, or before their caller left: "
+    "they are stored and sent again, or come again from their caller, and may arrive twice",
 )
 DELIVERY_DURATION: Final = Metric(
     "delivery_duration_seconds",

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from gateway.delivery import worker
 from gateway.delivery.dispatcher import OutboxDispatcher
 from gateway.errors import DeliveryReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Exporter, Outcome
@@ -191,7 +192,50 @@ async def test_a_caller_that_leaves_takes_back_what_is_on_its_way(tmp_path: Path
         accepting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await accepting
-        assert case.waiting == 0
+        assert (case.waiting, case.counts.direct_fallbacks["crm",]) == (0, 1)
         crm.open()
         await asyncio.wait_for(delivery.accept([sent_again()]), TIMEOUT_SECONDS)
         assert crm.texts == ["a", "a"]
+
+
+async def test_what_waits_for_the_same_request_does_not_leave_by_a_policy_that_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its recipient failed the first; by the second's turn another exporter is there."""
+    monkeypatch.setattr(worker, "DIRECT_SECONDS", TIMEOUT_SECONDS)
+    old, new = RecordingExporter(shut=True), RecordingExporter()
+    async with delivery_case(tmp_path) as case, sending(case, {"crm": old}) as delivery:
+        first = asyncio.create_task(delivery.accept([sent_again()]))
+        await old.wait_for(1)
+        second = asyncio.create_task(delivery.accept([sent_again()]))
+        await asyncio.sleep(0)
+        first.cancel()
+        delivery.replace({"crm": new}, case.redecider, NEAR)
+        await asyncio.wait_for(second, TIMEOUT_SECONDS)
+        await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
+        assert (old.texts, new.texts) == (["a"], ["a"])
+
+
+async def test_a_request_that_is_on_its_way_is_not_stored_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "DIRECT_SECONDS", TIMEOUT_SECONDS)
+    crm = RecordingExporter(shut=True)
+    async with delivery_case(tmp_path) as case, sending(case, {"crm": crm}) as delivery:
+        first = asyncio.create_task(delivery.accept([sent_again()]))
+        await crm.wait_for(1)
+        await case.put(entry("older"))
+        second = asyncio.create_task(delivery.accept([sent_again()]))
+        await asyncio.sleep(0)
+        await case.put(entry("last"))  # after what the second has stored, if it has
+        crm.open()
+        await asyncio.wait_for(asyncio.gather(first, second), TIMEOUT_SECONDS)
+        await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
+        assert sorted(crm.texts) == ["a", "last", "older"]
+
+
+async def test_what_is_noted_first_in_a_new_outbox_is_known(tmp_path: Path) -> None:
+    async with delivery_case(tmp_path) as case:
+        await case.outbox.remember([sent_again()], NOW_NS)
+        await case.outbox.remember([sent_again()], NOW_NS)
+        assert not await case.outbox.unknown([sent_again()])

@@ -95,8 +95,8 @@ class Store:
         return self._dedup.unknown(entries)
 
     def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
-        """Note that entries have come which aren't stored."""
-        self._dedup.add(entries, now_ns)
+        """Note that entries have come which aren't stored. Raises Refused where a key came for another item."""
+        self._dedup.add(self._dedup.unknown(entries), now_ns)
 
     def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
         """Store entries as `Outbox.accept` does; what it raises, it raises before it changes anything."""
