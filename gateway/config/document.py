@@ -251,7 +251,7 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     remember: Annotated[float, SECONDS, Meta(ge=0, le=7 * 86400)] = 3600.0
-    """How long a request ID is known, at least, after its item was stored: sent again within, it is stored once."""
+    """How long a request ID is known, at least, after its item was taken: sent again within, it is delivered once."""
 
 
 DEFAULT_OUTBOX: Final = Outbox()
