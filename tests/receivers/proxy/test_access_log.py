@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
 from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Rejected, Retryable
-from gateway.model import NO_SUBJECT, Facts, OutboxEntry, Release, Subject
+from gateway.model import MAX_ITEM_BYTES, NO_SUBJECT, Facts, OutboxEntry, Release, Subject
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import Offload
@@ -226,6 +226,16 @@ async def test_a_batch_without_facts_is_lost_alone() -> None:
     await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
     assert [len(batch) for batch in sink.batches] == [1]
     assert counted(telemetry, "access_log_dropped_total") == MAX_BATCH_ENTRIES
+
+
+async def test_an_entry_that_is_refused_is_lost_alone(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    async with logging_to(sink.deliver) as (held, telemetry):
+        for method in ("t.Talk/One", "x" * MAX_ITEM_BYTES, "t.Talk/Two"):
+            held.add(access(method))
+    assert [entry.method for entry in sink.entries] == ["t.Talk/One", "t.Talk/Two"]
+    assert counted(telemetry, "access_log_dropped_total") == 1
+    assert "1 entries of the access log were lost: TOO_LARGE" in caplog.text
 
 
 async def test_without_a_flow_nothing_is_logged_and_calls_are_counted() -> None:
