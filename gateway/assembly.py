@@ -27,7 +27,8 @@ from gateway.otlp.signals import TRACES
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from gateway.preflight import Preflight
-from gateway.receivers import emit, otlp
+from gateway.receivers import otlp
+from gateway.receivers.emit_call import EmitCall
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.item_pipeline import ItemPipeline
 from gateway.receivers.proxy.access_log import AccessLog
@@ -57,7 +58,7 @@ class Assembly(msgspec.Struct, frozen=True):
     pipeline: ItemPipeline
     access: AccessLog
     proxied: InFlight[BoundRoute]
-    streamed: InFlight[emit.EmitCall]
+    streamed: InFlight[EmitCall]
     tracer: CallTracer | None
 
 
@@ -86,7 +87,7 @@ def assemble(
     delivery_deps = DeliveryDeps(current.flows, current.exporters, redecider, telemetry)
     delivery_setup = DeliverySetup(config, base, delivery_deps, substitute)
     proxied = InFlight[BoundRoute](config.reload.grace, current.allows)
-    streamed = InFlight[emit.EmitCall](config.reload.grace, current.keeps)
+    streamed = InFlight[EmitCall](config.reload.grace, current.keeps)
     switch = Switch(current, opener, delivery_setup, telemetry, proxied, streamed)
     switch.begin()
 

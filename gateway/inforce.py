@@ -22,7 +22,7 @@ from gateway.exporters.pool import OpenedExporters
 from gateway.loading import LoadedPolicy
 from gateway.pipeline.flows import Flows
 from gateway.policy.document import TrafficDirection
-from gateway.receivers.emit import EmitCall
+from gateway.receivers.emit_call import EmitCall
 from gateway.receivers.inflight import InFlight
 from gateway.receivers.proxy.compiled_routes import CompiledRoutes
 from gateway.receivers.proxy.route_table import BoundRoute, RouteTable

@@ -1,47 +1,49 @@
-"""Entries of a stream before their delivery: in order, a batch at a time, and no faster than the recipients."""
+"""What comes by a stream before it is worked on: in order, a batch at a time, and no faster than the work."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from gateway.model import OutboxEntry
+T = TypeVar("T")
 
-MAX_WAITING_ENTRIES: Final = 1024
-"""Entries of one stream that may wait while others are being delivered; then the stream's sender waits."""
+MAX_WAITING_ITEMS: Final = 1024
+"""Items of one stream that may wait while others are worked on; then the stream's sender waits."""
 
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
-"""And the bytes of their payloads."""
+"""And their bytes."""
 
 
-class BackpressureBuffer:
-    """What is put in while a batch is being delivered becomes the next one.
+class BackpressureBuffer(Generic[T]):
+    """What is put in while a batch is being worked on becomes the next one.
 
-    With one entry a message, while the recipients take long for the first:
+    With one item a message, while the work takes long for the first:
 
-        put(A) → [A] is being delivered
+        put(A) → [A] is being worked on
         put(B), put(C) → B and C wait
-        A is delivered → [B, C] is being delivered
-        put(D) … until as much waits as may: `put` returns when the next delivery begins
+        A is done → [B, C] is being worked on
+        put(D) … until as much waits as may: `put` returns when the next batch begins
     """
 
-    def __init__(self, deliver: Callable[[list[OutboxEntry]], Awaitable[None]]) -> None:
-        self._deliver = deliver
-        self._waiting: list[OutboxEntry] = []
+    def __init__(self, work: Callable[[list[T]], Awaitable[None]], size: Callable[[T], int]) -> None:
+        """`work` is done on a batch; `size` tells an item's bytes."""
+        self._do = work
+        self._size = size
+        self._waiting: list[T] = []
         self._bytes = 0
         self._ended = False
         self._work = asyncio.Event()
         self._capacity = asyncio.Event()
 
-    async def put(self, entries: Sequence[OutboxEntry]) -> None:
-        """Have entries delivered; return when more may come."""
-        if not entries:
+    async def put(self, items: Sequence[T]) -> None:
+        """Have items worked on; return when more may come."""
+        if not items:
             return
-        self._waiting += entries
-        self._bytes += sum(len(entry.release.payload) for entry in entries)
+        self._waiting += items
+        self._bytes += sum(map(self._size, items))
         self._work.set()
-        if len(self._waiting) >= MAX_WAITING_ENTRIES or self._bytes >= MAX_WAITING_BYTES:
+        if len(self._waiting) >= MAX_WAITING_ITEMS or self._bytes >= MAX_WAITING_BYTES:
             self._capacity.clear()
             await self._capacity.wait()
 
@@ -51,7 +53,7 @@ class BackpressureBuffer:
         self._work.set()
 
     async def run(self) -> None:
-        """Deliver until the end. Raises what delivery raises."""
+        """Work until the end. Raises what the work raises."""
         while True:
             await self._work.wait()
             batch, self._waiting, self._bytes = self._waiting, [], 0
@@ -60,4 +62,4 @@ class BackpressureBuffer:
             if not self._ended:
                 self._work.clear()
             self._capacity.set()
-            await self._deliver(batch)
+            await self._do(batch)

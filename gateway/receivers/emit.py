@@ -1,15 +1,9 @@
-"""The emit services: one item, a batch, a stream.
-
-All requests have one shape: a request ID in field 1, the item or items in field 2, and in field 3 whether receipts are
-to be complete.
-"""
+"""The emit services: one item, a batch, a stream. See `emit_call.py` for what is in their requests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import grpc
@@ -18,36 +12,18 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
-from gateway.errors import ItemReason, RefusalReason, Refused
-from gateway.model import Verdict
-from gateway.pipeline.flows import Flow, Flows
-from gateway.plan import FieldPlan, MessagePlan, Presence
-from gateway.protobuf.any_message import open_any
-from gateway.protobuf.schema import attribute, build, parse
+from gateway.errors import ItemReason, Refused
+from gateway.model import OutboxEntry, Verdict
+from gateway.pipeline.flows import Flows
+from gateway.protobuf.schema import parse
 from gateway.receivers.backpressure_buffer import BackpressureBuffer
+from gateway.receivers.emit_call import BATCH_REQUEST, EMIT_SERVICE, ITEM, REQUEST_ID, BatchItems, EmitCall
 from gateway.receivers.guard import Guard, Method
 from gateway.receivers.incoming import Incoming
 from gateway.receivers.inflight import InFlight
-from gateway.receivers.item_pipeline import BatchOutcome, ItemPipeline, ResolvedItems
+from gateway.receivers.item_pipeline import BatchOutcome, ItemPipeline
 from gateway.receivers.receipts import brief_receipt, complete_receipt, reason_number
 from gateway.telemetry.traces import RpcMethod, set_item_count
-
-_ID: Final = FieldPlan(1, "request_id", "string", Presence.IMPLICIT)
-_REQUEST, _BATCH_REQUEST = build(
-    (
-        MessagePlan(
-            "Request",
-            (_ID, FieldPlan(2, "item", "bytes", Presence.EXPLICIT), FieldPlan(3, "verbose", "bool", Presence.IMPLICIT)),
-        ),
-        MessagePlan("BatchRequest", (_ID, FieldPlan(2, "items", "bytes", Presence.EXPANDED))),
-    )
-)
-REQUEST_ID: Final = attribute(1)
-ITEM: Final = attribute(2)
-VERBOSE: Final = attribute(3)
-
-EMIT_SERVICE: Final = "kannelle.privacy.v1.EmitService"
-"""The service that takes items of any type of the contracts."""
 
 SERVICES: Final = tuple(
     module.DESCRIPTOR.services_by_name[name]
@@ -61,78 +37,6 @@ SERVICES: Final = tuple(
 
 CurrentFlows = Callable[[], Flows]
 """The flows in force; a call asks once."""
-
-
-class EmitCall(msgspec.Struct, frozen=True):
-    """A call with items: its method, and the flows of its start, which it keeps to its end.
-
-    `flow` is that of all its items; None in `EmitService`, where each item's type tells.
-    """
-
-    service: str
-    method: str
-    flows: Flows
-    flow: Flow | None
-
-    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
-        """Return the items in requests of one item each."""
-        return [self._resolve_request(raw) for raw in raws]
-
-    def resolve_items(self, items: Sequence[bytes], request_id: str) -> Sequence[ResolvedItems | RefusalReason]:
-        """Return items that came together; those that follow one another in one flow together."""
-        if self.flow is not None:
-            return (ResolvedItems(self.flow, items, request_id),)
-        resolved: list[ResolvedItems | RefusalReason] = []
-        for flow, run in groupby(map(self._open, items), itemgetter(0)):
-            if isinstance(flow, Flow):
-                resolved.append(ResolvedItems(flow, [message for _, message in run], request_id))
-            else:
-                resolved += [flow for _ in run]
-        return resolved
-
-    def _resolve_request(self, raw: bytes) -> ResolvedItems | RefusalReason:
-        try:
-            request = parse(_REQUEST, raw)
-        except Refused as error:
-            return error.reason
-        if not request.HasField(ITEM):
-            return ItemReason.MALFORMED
-        flow, message = (self.flow, getattr(request, ITEM)) if self.flow else self._open(getattr(request, ITEM))
-        if not isinstance(flow, Flow):
-            return flow
-        return ResolvedItems(flow, (message,), getattr(request, REQUEST_ID), getattr(request, VERBOSE))
-
-    def _open(self, item: bytes) -> tuple[Flow | RefusalReason, bytes]:
-        """Return the message in an `Any` and its flow, or the reason why it has none."""
-        try:
-            type_name, message = open_any(item)
-            return self.flows.of_type(type_name), message
-        except Refused as error:
-            return error.reason, b""
-
-    def lasts(self, now: Flows) -> bool:
-        """Return whether by other flows it would be decided on alike."""
-        return now is self.flows or self._terms(now) == self._terms(self.flows)
-
-    def _terms(self, flows: Flows) -> object:
-        """Return what is decided by: in `EmitService`, of any type that may come."""
-        if self.service == EMIT_SERVICE:
-            return {key: flow.terms for key, flow in flows.sendable.items()}
-        try:
-            return flows.of_method(self.service, self.method).terms
-        except Refused:
-            return ()
-
-
-class _BatchItems(msgspec.Struct, frozen=True):
-    """The items of one batch, which share a request ID."""
-
-    call: EmitCall
-    request_id: str
-
-    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
-        """Return items of the batch."""
-        return self.call.resolve_items(raws, self.request_id)
 
 
 class EmitHost(msgspec.Struct, frozen=True):
@@ -185,11 +89,11 @@ class BatchHandler(_EmitHandler):
     async def handle(self, request: bytes) -> bytes:
         """Return the serialised response. Raises Refused, Retryable, Rejected."""
         call = self._begin()
-        batch = await self._pipeline.off_loop(len(request), parse, _BATCH_REQUEST, request)
+        batch = await self._pipeline.off_loop(len(request), parse, BATCH_REQUEST, request)
         items = getattr(batch, ITEM)
         if not items:
             raise Refused(ItemReason.MALFORMED)
-        outcome = await self._pipeline.take_many(_BatchItems(call, getattr(batch, REQUEST_ID)), items)
+        outcome = await self._pipeline.take_many(BatchItems(call, getattr(batch, REQUEST_ID)), items)
         return self._response(result=_batch_result(outcome)).SerializeToString()
 
 
@@ -206,18 +110,41 @@ class StreamHandler(_EmitHandler):
             return self._response(result=_batch_result(outcome)).SerializeToString()
 
     async def _deliver_while_reading(self, call: EmitCall, requests: Incoming) -> BatchOutcome:
-        """Deliver while reading. If one of the two fails, the other ends too, and the call with them."""
-        outcome, buffer = BatchOutcome(), BackpressureBuffer(self._pipeline.deliver)
+        """Decide and deliver while reading. If one of the three fails, the others end too, and the call with them."""
+        window = _StreamWindow(call, self._pipeline)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(buffer.run())
+                tasks.create_task(window.entries.run())
+                tasks.create_task(window.run())
                 async for request in requests:
-                    await buffer.put(await self._pipeline.add(outcome, call, request))
-                buffer.end()
-                set_item_count(outcome.count)
+                    await window.requests.put((request,))
+                window.requests.end()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
-        return outcome
+        set_item_count(window.outcome.count)
+        return window.outcome
+
+
+class _StreamWindow:
+    """What has come of a stream: requests while others are decided on, and entries while others are delivered."""
+
+    def __init__(self, call: EmitCall, pipeline: ItemPipeline) -> None:
+        self.outcome = BatchOutcome()
+        self.requests: BackpressureBuffer[bytes] = BackpressureBuffer(self._decide, len)
+        self.entries: BackpressureBuffer[OutboxEntry] = BackpressureBuffer(pipeline.deliver, _payload_bytes)
+        self._call, self._pipeline = call, pipeline
+
+    async def run(self) -> None:
+        """Decide on what comes until the end. Raises Refused, Retryable."""
+        await self.requests.run()
+        self.entries.end()
+
+    async def _decide(self, requests: list[bytes]) -> None:
+        await self.entries.put(await self._pipeline.add(self.outcome, self._call, requests))
+
+
+def _payload_bytes(entry: OutboxEntry) -> int:
+    return len(entry.release.payload)
 
 
 def handlers(

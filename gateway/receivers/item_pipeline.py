@@ -28,12 +28,14 @@ MAX_CALL_ITEMS: Final = 10_000
 class ResolvedItems(msgspec.Struct, frozen=True, gc=False):
     """Items that follow one another in a call and have one flow, and the request ID that they came with.
 
-    The ID is empty where they came without. `verbose`: their caller wants complete receipts.
+    The ID is empty where they came without; `first` is the index of the first one in its request. `verbose`: their
+    caller wants complete receipts.
     """
 
     flow: Flow
     messages: Sequence[bytes]
     request_id: str = ""
+    first: int = 0
     verbose: bool = False
 
     def __repr__(self) -> str:
@@ -43,8 +45,8 @@ class ResolvedItems(msgspec.Struct, frozen=True, gc=False):
 class ItemResolver(Protocol):
     """Knows what the raw items of one call are."""
 
-    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
-        """Return items with their flows, in their order, in whatever thread this is.
+    def resolve(self, raws: Sequence[bytes], first: int) -> Sequence[ResolvedItems | RefusalReason]:
+        """Return items with their flows, in their order, in whatever thread this is; `first` is the first's index.
 
         In the place of one that has no flow stands the reason.
         """
@@ -79,7 +81,7 @@ class _WaitingItems(msgspec.Struct, frozen=True, gc=False):
 
     resolved: ResolvedItems
     undecided: UndecidedBatch
-    first: int
+    received_ns: int
     took_ns: int
 
     def __repr__(self) -> str:
@@ -163,12 +165,17 @@ class ItemPipeline:
             await self.deliver(entries)
         return outcome
 
-    async def add(self, outcome: BatchOutcome, resolver: ItemResolver, raw: bytes) -> Sequence[OutboxEntry]:
-        """Decide on one more item, sent by itself, and return its entries, not yet delivered.
+    async def add(self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes]) -> Sequence[OutboxEntry]:
+        """Decide on more items and return their entries, not yet delivered. Raises Refused for too many rejected ones.
 
-        Raises Refused for too many rejected ones.
+        Each was sent by itself: it is the first of its request.
         """
-        return await self._add(outcome, resolver, (raw,), len(raw))
+        entries, chunks = list[OutboxEntry](), Chunks(raws, len)
+        for chunk, size in chunks:
+            begun_ns = time.perf_counter_ns()
+            entries += await self._add(outcome, resolver, chunk, size)
+            chunks.record_duration(time.perf_counter_ns() - begun_ns)
+        return entries
 
     async def _add(
         self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes], size: int
@@ -207,37 +214,33 @@ class ItemPipeline:
         """Decide on items in whatever thread this is."""
         decided: list[_DecidedItems | _WaitingItems | RefusalReason] = []
         begun_ns, received_ns = time.perf_counter_ns(), time.time_ns()
-        for resolved in resolver.resolve(raws):
+        for resolved in resolver.resolve(raws, first):
             if isinstance(resolved, ResolvedItems):
-                decided.append(self._decide_resolved(resolved, first, received_ns, begun_ns))
-                first += len(resolved.messages)
+                decided.append(self._decide_resolved(resolved, received_ns, begun_ns))
                 begun_ns = time.perf_counter_ns()
             else:
                 decided.append(resolved)
-                first += 1
         return decided
 
     def _decide_resolved(
-        self, resolved: ResolvedItems, first: int, received_ns: int, begun_ns: int
+        self, resolved: ResolvedItems, received_ns: int, begun_ns: int
     ) -> _DecidedItems | _WaitingItems:
         messages = resolved.messages
         decision = self._decide_batch(resolved.flow, messages, [received_ns] * len(messages))
         if isinstance(decision, UndecidedBatch):
-            return _WaitingItems(resolved, decision, first, time.perf_counter_ns() - begun_ns)
-        entries = self._entries(resolved, decision, first, received_ns)
+            return _WaitingItems(resolved, decision, received_ns, time.perf_counter_ns() - begun_ns)
+        entries = self._entries(resolved, decision, received_ns)
         return _DecidedItems(resolved, decision, entries, time.perf_counter_ns() - begun_ns)
 
     async def _decide_waiting(self, items: _WaitingItems, size: int) -> _DecidedItems:
         """Decide on items once the facts about them have come. Raises Retryable where they can't be had."""
-        resolved, undecided = items.resolved, items.undecided
-        decision = await self._with_facts(undecided, size)
-        entries = self._entries(resolved, decision, items.first, undecided.received_ns[0])
+        resolved = items.resolved
+        decision = await self._with_facts(items.undecided, size)
+        entries = self._entries(resolved, decision, items.received_ns)
         return _DecidedItems(resolved, decision, entries, items.took_ns)
 
-    def _entries(
-        self, resolved: ResolvedItems, decision: BatchDecision, first: int, received_ns: int
-    ) -> Sequence[OutboxEntry]:
-        source = BatchSource(resolved.messages, resolved.request_id, first)
+    def _entries(self, resolved: ResolvedItems, decision: BatchDecision, received_ns: int) -> Sequence[OutboxEntry]:
+        source = BatchSource(resolved.messages, resolved.request_id, resolved.first)
         return self._entries_of(decision, [received_ns] * len(resolved.messages), source)
 
 

@@ -65,9 +65,9 @@ class _FlowItems(msgspec.Struct, frozen=True):
 
     flow: Flow
 
-    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems]:
+    def resolve(self, raws: Sequence[bytes], first: int) -> Sequence[ResolvedItems]:
         """Return the items with their flow."""
-        return (ResolvedItems(self.flow, raws),)
+        return (ResolvedItems(self.flow, raws, first=first),)
 
 
 def handlers(flows: CurrentFlows, pipeline: ItemPipeline, guard: Guard) -> Iterator[grpc.GenericRpcHandler]:

@@ -8,11 +8,15 @@ import pytest
 
 from gateway.errors import CallReason, Retryable
 from gateway.model import OutboxEntry, Release
-from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING_ENTRIES, BackpressureBuffer
+from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING_ITEMS, BackpressureBuffer
 
 
 def numbered(number: int, size: int = 0) -> OutboxEntry:
     return OutboxEntry(Release("a-destination", "a.Type", str(number), bytes(size)), b"", b"", 0)
+
+
+def payload_bytes(entry: OutboxEntry) -> int:
+    return len(entry.release.payload)
 
 
 class Recipient:
@@ -41,7 +45,7 @@ async def turns() -> None:
 
 async def test_what_comes_meanwhile_is_the_next_batch_in_order() -> None:
     recipient = Recipient()
-    buffer = BackpressureBuffer(recipient.deliver)
+    buffer = BackpressureBuffer(recipient.deliver, payload_bytes)
     running = asyncio.create_task(buffer.run())
     await buffer.put([numbered(0)])
     await recipient.came.wait()
@@ -57,7 +61,7 @@ async def test_what_comes_meanwhile_is_the_next_batch_in_order() -> None:
 
 async def test_nothing_is_delivered_as_nothing() -> None:
     recipient = Recipient()
-    buffer = BackpressureBuffer(recipient.deliver)
+    buffer = BackpressureBuffer(recipient.deliver, payload_bytes)
     await buffer.put([])
     buffer.end()
     await buffer.run()
@@ -67,7 +71,7 @@ async def test_nothing_is_delivered_as_nothing() -> None:
 async def test_nobody_waits_for_the_end_to_be_delivered() -> None:
     recipient = Recipient()
     recipient.may.set()
-    buffer = BackpressureBuffer(recipient.deliver)
+    buffer = BackpressureBuffer(recipient.deliver, payload_bytes)
     running = asyncio.create_task(buffer.run())
     for number in range(3):
         recipient.came.clear()
@@ -81,8 +85,8 @@ async def test_nobody_waits_for_the_end_to_be_delivered() -> None:
 @pytest.mark.parametrize(
     ("size", "room"),
     [
-        (0, MAX_WAITING_ENTRIES),
-        (1, MAX_WAITING_ENTRIES),
+        (0, MAX_WAITING_ITEMS),
+        (1, MAX_WAITING_ITEMS),
         (MAX_WAITING_BYTES // 4, 4),
         (MAX_WAITING_BYTES // 4 + 1, 4),
         (2 * MAX_WAITING_BYTES, 1),
@@ -90,7 +94,7 @@ async def test_nobody_waits_for_the_end_to_be_delivered() -> None:
 )
 async def test_the_sender_waits_when_enough_waits(size: int, room: int) -> None:
     recipient = Recipient()
-    buffer = BackpressureBuffer(recipient.deliver)
+    buffer = BackpressureBuffer(recipient.deliver, payload_bytes)
     running = asyncio.create_task(buffer.run())
     await buffer.put([numbered(0)])
     await recipient.came.wait()
@@ -110,7 +114,7 @@ async def test_a_failure_ends_it() -> None:
     async def fail(batch: list[OutboxEntry]) -> None:
         raise Retryable(CallReason.UNAVAILABLE)
 
-    buffer = BackpressureBuffer(fail)
+    buffer = BackpressureBuffer(fail, payload_bytes)
     await buffer.put([numbered(0)])
     with pytest.raises(Retryable):
         await buffer.run()

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 import pytest
@@ -14,8 +14,9 @@ from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_p
 
 from gateway.errors import CallReason, EndReason, ItemReason, Reason, Retryable
 from gateway.model import OutboxEntry
-from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING_ENTRIES
+from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING_ITEMS
 from gateway.receivers.emit import SERVICES
+from gateway.receivers.emit_call import EmitCall
 from gateway.receivers.receipts import reason_number
 from gateway.receivers.statuses import DOMAIN, STATUS
 from tests.support.channels import TIMEOUT_SECONDS, CallStatus
@@ -281,16 +282,16 @@ def held_back(consumed: threading.Event, count: int, ahead: int) -> Iterator[byt
 async def test_a_slow_recipient_holds_a_fast_sender_back(tmp_path: Path) -> None:
     gate, consumed = FakeDelivery(shut=True), threading.Event()
     async with run_gateway(tmp_path, gate) as gateway:
-        # The first is on its way, MAX_WAITING_ENTRIES wait, and some more fill the connection's window.
+        # The first is on its way, MAX_WAITING_ITEMS wait, and some more fill the connection's window.
         calling = asyncio.create_task(
-            gateway.raw_stream(STREAM, held_back(consumed, 3 * MAX_WAITING_ENTRIES, MAX_WAITING_ENTRIES + 100))
+            gateway.raw_stream(STREAM, held_back(consumed, 3 * MAX_WAITING_ITEMS, MAX_WAITING_ITEMS + 100))
         )
         assert await asyncio.to_thread(consumed.wait, TIMEOUT_SECONDS)
-        assert gate.waiting == len(gate.releases) < MAX_WAITING_ENTRIES
+        assert gate.waiting == len(gate.releases) < MAX_WAITING_ITEMS
         gate.open()
-        assert analytics_pb2.StreamEventsResponse.FromString(await calling).result == result(3 * MAX_WAITING_ENTRIES)
-    assert max(map(len, gate.batches)) <= MAX_WAITING_ENTRIES
-    assert users(gate) == NAMES[: 3 * MAX_WAITING_ENTRIES]
+        assert analytics_pb2.StreamEventsResponse.FromString(await calling).result == result(3 * MAX_WAITING_ITEMS)
+    assert max(map(len, gate.batches)) <= MAX_WAITING_ITEMS
+    assert users(gate) == NAMES[: 3 * MAX_WAITING_ITEMS]
 
 
 async def test_large_items_are_held_back_by_their_bytes(tmp_path: Path) -> None:
@@ -339,7 +340,7 @@ async def test_a_delivery_that_fails_ends_a_stream_that_is_held_back(tmp_path: P
     gate, consumed = FakeDelivery(raise_error(DOWN), shut=True), threading.Event()
     async with run_gateway(tmp_path, gate) as gateway:
         calling = asyncio.create_task(
-            gateway.raw_stream(STREAM, held_back(consumed, 3 * MAX_WAITING_ENTRIES, MAX_WAITING_ENTRIES + 100))
+            gateway.raw_stream(STREAM, held_back(consumed, 3 * MAX_WAITING_ITEMS, MAX_WAITING_ITEMS + 100))
         )
         assert await asyncio.to_thread(consumed.wait, TIMEOUT_SECONDS)
         gate.open()
@@ -355,3 +356,21 @@ async def test_a_stream_with_too_much_wrong_ends(tmp_path: Path) -> None:
     async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         assert await gateway.raw_stream(STREAM, wrong()) == told(ItemReason.TOO_MANY_ITEMS)
     assert gate.releases == []
+
+
+def test_requests_that_cant_come_again_are_decided_on_together() -> None:
+    """Those of a stream that follow one another; each that has an ID, and each that is malformed, is by itself."""
+    flow: Any = object()
+    named = analytics_pb2.TrackEventRequest(request_id="an ID", event=event("usr_1")).SerializeToString()
+    raws = [
+        track_request(event("usr_1")),
+        track_request(event("usr_2")),
+        named,
+        named,
+        b"\xff",
+        track_request(event("usr_3")),
+    ]
+    resolved = EmitCall("", "", cast(Any, None), flow).resolve(raws, 0)
+    assert [one if isinstance(one, Reason) else (one.request_id, len(one.messages), one.first) for one in resolved] == [
+        ("", 2, 0), ("an ID", 1, 0), ("an ID", 1, 0), ItemReason.MALFORMED, ("", 1, 0),
+    ]  # fmt: skip

@@ -80,12 +80,14 @@ class Case:
         self.counts = Counts()
         self.pipeline = ItemPipeline(Decider(NoDirectory(), Offload()), self.kept, PACKER, self.counts)
 
-    def resolve(self, raws: Sequence[bytes]) -> Sequence[ResolvedItems | RefusalReason]:
+    def resolve(self, raws: Sequence[bytes], first: int) -> Sequence[ResolvedItems | RefusalReason]:
         """What is empty has no flow."""
         resolved: list[ResolvedItems | RefusalReason] = []
         for known, run in itertools.groupby(raws, bool):
             items = [*run]
-            resolved += [ResolvedItems(self.flow, items)] if known else [ItemReason.UNKNOWN_FLOW] * len(items)
+            resolved += (
+                [ResolvedItems(self.flow, items, first=first)] if known else [ItemReason.UNKNOWN_FLOW] * len(items)
+            )
         return resolved
 
 
@@ -140,18 +142,18 @@ async def test_a_stream_may_be_longer_but_not_all_wrong() -> None:
     case, batch = Case(), BatchOutcome()
     for raw in (b"x", PRIVATE, BAD):
         for _ in range(MAX_CALL_ITEMS):
-            await case.pipeline.add(batch, case, raw)
-    await case.pipeline.add(batch, case, b"x")
+            await case.pipeline.add(batch, case, [raw])
+    await case.pipeline.add(batch, case, [b"x"])
     assert (batch.accepted, len(batch.rejected)) == (2 * MAX_CALL_ITEMS + 1, MAX_CALL_ITEMS)
     with pytest.raises(Refused) as caught:
-        await case.pipeline.add(batch, case, BAD)
+        await case.pipeline.add(batch, case, [BAD])
     assert caught.value.reason is ItemReason.TOO_MANY_ITEMS
 
 
 async def test_an_answer_names_no_more_withheld_items_than_fit() -> None:
     case, batch = Case(), BatchOutcome()
     for _ in range(MAX_CALL_ITEMS + 1):
-        await case.pipeline.add(batch, case, PRIVATE)
+        await case.pipeline.add(batch, case, [PRIVATE])
     assert batch == BatchOutcome(accepted=MAX_CALL_ITEMS + 1, withheld=list(range(MAX_CALL_ITEMS)))
 
 
