@@ -374,3 +374,12 @@ def test_requests_that_cant_come_again_are_decided_on_together() -> None:
     assert [one if isinstance(one, Reason) else (one.request_id, len(one.messages), one.first) for one in resolved] == [
         ("", 2, 0), ("an ID", 1, 0), ("an ID", 1, 0), ItemReason.MALFORMED, ("", 1, 0),
     ]  # fmt: skip
+
+
+async def test_a_request_has_one_key_wherever_it_comes_in_a_stream(tmp_path: Path) -> None:
+    named = analytics_pb2.TrackEventRequest(request_id="an ID", event=event("usr_1")).SerializeToString()
+    async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
+        for requests in ([named], [track_request(event("usr_2")), named]):
+            await gateway.raw_stream(STREAM, iter(requests))
+    first, other, again = (entry.key for entry in gate.entries)
+    assert first == again != other
