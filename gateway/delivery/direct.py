@@ -28,6 +28,8 @@ class DirectDelivery:
         self._outbox, self._counts, self._clock = deps.outbox, deps.counts, deps.clock
         self._under_way: dict[bytes, asyncio.Event] = {}
         """The keys of requests that can come again and are being sent."""
+        self._unnoted: list[OutboxEntry] = []
+        """What was delivered and can come again, and couldn't be noted as known."""
 
     async def accept(self, worker: DeliveryWorker, entries: Sequence[OutboxEntry]) -> bool:
         """Return when the recipient has all entries, or those that it hasn't are stored: whether any are.
@@ -36,15 +38,17 @@ class DirectDelivery:
         """
         named = [entry.key for entry in entries if entry.fingerprint]
         async with self._alone(named):
+            if named:
+                await self._note()
             new = await self._outbox.unknown(entries) if named else entries
             # Since its turn came, another policy may be in force, or something older wait.
             left = await self._send(worker, new) if new and worker.takes_directly(new) else new
             if named and len(left) < len(new):
                 kept = {entry.key for entry in left}
-                # Delivered is delivered: what can't be noted now isn't sent again by who has our answer.
+                self._unnoted += [entry for entry in new if entry.key not in kept]
+                # Delivered is delivered: what can't be noted now is noted before anything else that can come again.
                 with suppress(Retryable):
-                    delivered = [entry for entry in new if entry.key not in kept]
-                    await self._outbox.remember(delivered, self._clock.now_ns())
+                    await self._note()
             if left:
                 await self._outbox.accept(left, self._clock.now_ns())
             return bool(left)
@@ -53,6 +57,17 @@ class DirectDelivery:
         """Return once none of these is on its way: what of them was delivered is known by then."""
         if self._under_way:
             await self._wait_for([entry.key for entry in entries])
+
+    async def _note(self) -> None:
+        """Note what was delivered as known. Raises Retryable where the outbox can't be written."""
+        if not self._unnoted:
+            return
+        noted, self._unnoted = self._unnoted, []
+        try:
+            await self._outbox.remember(noted, self._clock.now_ns())
+        except (Retryable, asyncio.CancelledError):
+            self._unnoted += noted
+            raise
 
     async def _send(self, worker: DeliveryWorker, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
         """Send entries and return those that the recipient hasn't acknowledged."""

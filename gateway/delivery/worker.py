@@ -13,7 +13,7 @@ from gateway.delivery.attempt import AttemptDeps, DeliveryAttempt
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.schedule import Circuit, batches_by_attempts
 from gateway.errors import Retryable
-from gateway.exporters.base import BatchLimits, Exporter, Outcome, send_batch
+from gateway.exporters.base import BatchLimits, Delivered, Exporter, Outcome, send_batch
 from gateway.model import OutboxEntry, Release
 
 log = logging.getLogger(__name__)
@@ -72,8 +72,8 @@ class DeliveryWorker:
     def takes_directly(self, entries: Sequence[OutboxEntry]) -> bool:
         """Return whether entries that aren't stored may be sent at once.
 
-        Not while something older waits, nor where the recipient failed lately, nor what another plan would make of
-        them now, nor more than goes into one batch.
+        Not while something older waits, nor until a recipient that failed has taken something since, nor what another
+        plan would make of them now, nor more than goes into one batch.
         """
         limits, depth = self.exporter.limits, self.deps.outbox.depths().get(self._destination)
         return (
@@ -81,7 +81,7 @@ class DeliveryWorker:
             and self._predecessor is None
             and (depth is None or not depth.items)
             and len(self._direct) < MAX_DIRECT_BATCHES
-            and self.circuit.free_slots(self.deps.clock.monotonic(), min(1, limits.max_in_flight), 0) > 0
+            and not self.circuit.failures
             and len(entries) <= limits.max_items
             and sum([len(entry.release.payload) for entry in entries]) <= limits.max_bytes
             and all(map(self.deps.redecider.is_current, _by_plan(entries)))
@@ -92,7 +92,7 @@ class DeliveryWorker:
 
         What is given up may have arrived all the same.
         """
-        task = asyncio.create_task(send_batch(self.exporter, entries))
+        circuit, task = self.circuit, asyncio.create_task(send_batch(self.exporter, entries))
         self._direct.add(task)
         task.add_done_callback(self._direct.discard)
         try:
@@ -100,11 +100,13 @@ class DeliveryWorker:
         finally:
             task.cancel()
         if not task.done() or task.cancelled():
-            if not self._stopping:
+            if not self._stopping and self.circuit is circuit:
                 self._failed(None)
             return None
         outcomes = task.result()
-        self._count_outcomes(outcomes)
+        # Of all that were on their way when a recipient failed, one tells of it: they didn't fail in a row.
+        if self.circuit is circuit or any(isinstance(outcome, Delivered) for outcome in outcomes):
+            self._count_outcomes(outcomes)
         return outcomes
 
     def retire(self) -> None:

@@ -239,3 +239,38 @@ async def test_what_is_noted_first_in_a_new_outbox_is_known(tmp_path: Path) -> N
         await case.outbox.remember([sent_again()], NOW_NS)
         await case.outbox.remember([sent_again()], NOW_NS)
         assert not await case.outbox.unknown([sent_again()])
+
+
+async def test_calls_that_one_pause_of_the_recipient_meets_are_one_failure(tmp_path: Path) -> None:
+    """However many there are at once: it is asked again soon, and then goes on as before."""
+    async with (
+        delivery_case(tmp_path) as case,
+        sending(case, {"crm": (crm := RecordingExporter(shut=True))}) as delivery,
+    ):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await asyncio.gather(*(delivery.accept([entry(f"{number}")]) for number in range(20)))
+            assert (case.waiting, case.counts.direct_fallbacks["crm",]) == (20, 20)
+            crm.open()
+            await delivery.drained()
+            await delivery.accept([entry("after it")])
+        assert (case.waiting, crm.texts[-1]) == (0, "after it")
+
+
+async def test_what_was_delivered_and_could_not_be_noted_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unwritable(entries: Sequence[OutboxEntry], now_ns: int) -> None:
+        raise Retryable
+
+    async with (
+        delivery_case(tmp_path) as case,
+        sending(case, {"crm": (crm := RecordingExporter())}) as delivery,
+    ):
+        with monkeypatch.context() as volume:
+            volume.setattr(case.outbox, "remember", unwritable)
+            await delivery.accept([sent_again()])
+            for again in (sent_again(), entry("b", key=b"another request!", fingerprint=b"another")):
+                with pytest.raises(Retryable):
+                    await delivery.accept([again])
+        await delivery.accept([sent_again()])
+        assert crm.texts == ["a"]

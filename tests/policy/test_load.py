@@ -272,7 +272,7 @@ CATEGORIES = ", ".join(Category.__members__)
         (changed("    retention: 365d\n", ""), "8: destinations.crm.retention: is required"),
         (changed("retention:", "retentions:"),
          ("14: destinations.crm.retentions: is not a key here; known: recipient, region, purpose, legal_basis, allow, "
-          "gates, retention, exporter, "
+          "gates, retention, exporter, delivery, "
          "metadata; did you mean retention?")),
         (with_exporter("{kind: kafka, write_key: hunter2}"),
          "15: destinations.crm.exporter.kind: must be one of jsonl, otlp, segment, mixpanel, zendesk, webhook, null"),
