@@ -39,7 +39,7 @@ def before() -> Iterator[Object]:
     yield object_of("v1", "ConfigMap", "programs", NAMESPACE, data=programs)
 
 
-def service_pod(name: str, exporter: Path, *command: str, **security: Security) -> Object:
+def service_pod(name: str, *command: str, **security: Security) -> Object:
     """A pod of containers of Python, by name, each with its security context; `app` unless others are given."""
     containers = [
         {
@@ -53,7 +53,7 @@ def service_pod(name: str, exporter: Path, *command: str, **security: Security) 
         for container, context in (security or {"app": HARMLESS}).items()
     ]
     volumes: list[Object] = [
-        {"name": "exporter", "hostPath": {"path": str(exporter)}},
+        {"name": "exporter", "persistentVolumeClaim": {"claimName": EXPORTER}},
         {"name": "app", "configMap": {"name": "programs"}},
         {"name": "scratch", "emptyDir": {}},
     ]

@@ -13,7 +13,7 @@ from tests.cluster.api import Refused, said
 from tests.cluster.cluster import Cluster
 from tests.cluster.objects import Object, object_of
 from tests.cluster.pods import images, manifests
-from tests.cluster.pods.manifests import HUB, HUB_HOST, NAMESPACE, RELEASE_NAMESPACE, Security
+from tests.cluster.pods.manifests import EXPORTER, HUB, HUB_HOST, NAMESPACE, RELEASE_NAMESPACE, Security
 from tests.cluster.pods.network import Networks, networks
 from tests.cluster.pods.outside import Outside, serving
 from tests.cluster.pods.places import ALLOWED, RESOLVERS, SERVED
@@ -63,7 +63,7 @@ class Site:
     def manifest(self, *command: str, **security: Security) -> Object:
         """A pod of the service, by a name of its own: see `manifests.service_pod`."""
         name = f"{manifests.ACCOUNT}-{next(self._numbers)}"
-        return manifests.service_pod(name, self.node.folder / "exporter", *command, **security)
+        return manifests.service_pod(name, *command, **security)
 
     def admit(self, manifest: Object) -> Object:
         """What the API server makes of a pod, once the values are in force there: a moment after they were applied."""
@@ -127,12 +127,13 @@ class Site:
 @contextmanager
 def built(cluster: Cluster, found: Mapping[str, Image], folder: Path) -> Iterator[Site]:
     """A site on a cluster, with its hub."""
-    manifests.install_exporter(folder / "exporter")
+    volumes = Volumes(cluster.api, folder)
+    manifests.install_exporter(volumes.claim(NAMESPACE, EXPORTER))
     for one in manifests.before():
         cluster.api.create(one)
     with ExitStack() as stack:
         nets = stack.enter_context(networks())
-        site = Site(cluster, Node(found, Volumes(cluster.api, folder), nets.outside, folder, RESOLVERS), nets)
+        site = Site(cluster, Node(found, volumes, nets.outside, folder, RESOLVERS), nets)
         site.apply(OPEN)
         stack.enter_context(site.running_hub())
         yield site

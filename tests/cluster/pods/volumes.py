@@ -46,8 +46,6 @@ class Volumes:
         group = pod["spec"].get("securityContext", {}).get("fsGroup")
         path: Path = self._folder / "volumes" / metadata["uid"] / volume["name"]
         match kind:
-            case "hostPath":
-                return Path(source["path"])
             case "persistentVolumeClaim":
                 path = self.claim(metadata["namespace"], source["claimName"])
             case "emptyDir":
