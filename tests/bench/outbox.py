@@ -7,9 +7,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from itertools import count
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.exporters.base import BatchLimits
 from gateway.model import OutboxEntry, QueueDepth, Release
 from tests.bench import servers, track_events
+from tests.bench.asked_process import asked, measured
 from tests.bench.client import AT_ONCE
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
@@ -180,37 +180,8 @@ def _fsync(path: Path) -> Sample:
 
 
 def _queues(folder: Path, size: Size) -> Measured:
-    with ExitStack() as stack:
-        queues = {
-            (_queue(items), NONE): stack.enter_context(_filled(folder / f"queue-{items}", size.of(items, 500)))
-            for items in QUEUES
-        }
-        memory = {key: queue.recv() for key, queue in queues.items()}
-        return Measured(in_turn({key: _leasing(queue) for key, queue in queues.items()}, size.rounds), memory=memory)
-
-
-def _leasing(queue: Connection) -> Measure:
-    def measure() -> Sample:
-        queue.send(True)
-        sample: Sample = queue.recv()
-        return sample
-
-    return measure
-
-
-@contextmanager
-def _filled(path: Path, items: int) -> Iterator[Connection]:
-    """A process with a queue of so many items, which tells its memory, then what each lease asked for takes."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_fill, args=(theirs, path, items))
-    process.start()
-    theirs.close()
-    try:
-        yield ours
-    finally:
-        ours.close()
-        process.join()
+    queues = {(_queue(items), NONE): asked(_fill, folder / f"queue-{items}", size.of(items, 500)) for items in QUEUES}
+    return measured(queues, size)
 
 
 def _fill(pipe: Connection, path: Path, items: int) -> None:

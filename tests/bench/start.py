@@ -6,14 +6,14 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from multiprocessing import get_context
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Final
 
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.receivers.proxy.compiled_routes import CompiledRoutes
+from tests.bench.asked_process import asked, measured
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
 from tests.bench.measure import Key, Measure, Sample, Size, in_turn
@@ -95,37 +95,11 @@ def _starting(key: Key, start: Callable[[], AbstractContextManager[Server]], mem
 
 
 def _policies(size: Size) -> Measured:
-    with ExitStack() as stack:
-        compilers = {
-            (_name(types, destinations), NONE): stack.enter_context(_compiling(size.of(types), destinations))
-            for types, destinations in POLICIES
-        }
-        memory = {key: compiler.recv() for key, compiler in compilers.items()}
-        return Measured(in_turn({key: _asking(pipe) for key, pipe in compilers.items()}, size.rounds), memory=memory)
-
-
-def _asking(pipe: Connection) -> Measure:
-    def measure() -> Sample:
-        pipe.send(True)
-        sample: Sample = pipe.recv()
-        return sample
-
-    return measure
-
-
-@contextmanager
-def _compiling(types: int, destinations: int) -> Iterator[Connection]:
-    """A process that compiles such a policy: it tells what more memory it has then, then what each time takes."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_compile, args=(theirs, types, destinations))
-    process.start()
-    theirs.close()
-    try:
-        yield ours
-    finally:
-        ours.close()
-        process.join()
+    compilers = {
+        (_name(types, destinations), NONE): asked(_compile, size.of(types), destinations)
+        for types, destinations in POLICIES
+    }
+    return measured(compilers, size)
 
 
 def _compile(pipe: Connection, types: int, destinations: int) -> None:

@@ -36,9 +36,9 @@ class NotRendered(Exception):
 
 
 def program(name: str) -> str:
-    """Where a program is that the environment of the chart's tests brings."""
+    """Where a program is that the environment of the chart's or the cluster's tests brings."""
     found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert found is not None, f"make test-chart installs {name}"
+    assert found is not None, f"make test-chart or make test-cluster installs {name}"
     return found
 
 

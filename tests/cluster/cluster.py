@@ -6,10 +6,8 @@ What is created is admitted, defaulted and kept, and controllers make pods; noth
 from __future__ import annotations
 
 import os
-import shutil
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.chart.helm import program
 from tests.cluster.api import Api
 from tests.support.gateway_process import WatchedProcess
 from tests.support.ports import reserved
@@ -50,9 +49,9 @@ class Cluster:
         """What kubectl prints. Raises Failed."""
         return self._run("kubectl", *arguments, standard_input=standard_input)
 
-    def _run(self, program: str, *arguments: str, standard_input: str) -> str:
+    def _run(self, name: str, *arguments: str, standard_input: str) -> str:
         done = subprocess.run(
-            (find(program), *arguments),
+            (program(name), *arguments),
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
             input=standard_input,
             capture_output=True,
@@ -72,24 +71,17 @@ def started(folder: Path, *flags: str) -> Iterator[Cluster]:
         port = stack.enter_context(reserved())
         context = _certificates(folder)
         kubeconfig = _kubeconfig(folder, port)
-        program = find("controlplane")
+        controlplane = program("controlplane")
         environ = {"ETCD_DIR": str(folder / "etcd"), "ETCD_LISTEN": _etcd(folder), "HOME": str(folder)}
         server = stack.enter_context(
-            WatchedProcess((program, *_server(folder, port), *flags), folder, {**os.environ, **environ})
+            WatchedProcess((controlplane, *_server(folder, port), *flags), folder, {**os.environ, **environ})
         )
         api = Api(f"https://127.0.0.1:{port}", context, TOKEN)
         wait_until(lambda: api.is_ready() or _ended(server))
         stack.enter_context(
-            WatchedProcess((program, "controller-manager", *_controllers(folder, kubeconfig)), folder, os.environ)
+            WatchedProcess((controlplane, "controller-manager", *_controllers(folder, kubeconfig)), folder, os.environ)
         )
         yield Cluster(api, kubeconfig)
-
-
-def find(program: str) -> str:
-    """The path of a program beside Python or on the path."""
-    found = shutil.which(program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert found is not None, f"make test-cluster brings {program}"
-    return found
 
 
 def _ended(server: WatchedProcess) -> bool:
