@@ -98,7 +98,7 @@ LAYOUTS: Final = (STORED, QUEUE)
 def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
     """Measure what is stored, then the queues."""
     with scratch() as folder:
-        with gateway(folder / "gateway") as server:
+        with gateway(folder / "gateway", policy=track_events.analytics("delivery: stored")) as server:
             yield STORED, Measured(in_turn(_stored(folder, server, size), size.rounds))
         yield QUEUE, _queues(folder, size)
 
