@@ -29,7 +29,7 @@ CLIENTS: Final = 8
 
 SIZES: Final = [
     pytest.param(1_600, 3, id="some"),
-    pytest.param(20_000, 12, id="many", marks=pytest.mark.soak),
+    pytest.param(10_000, 12, id="many", marks=pytest.mark.soak),
 ]
 """How many events, and how often something is killed."""
 
