@@ -83,44 +83,26 @@ class Decider:
         return self._directory.cached_facts(subject, received_ns) or await self._directory.facts(subject, received_ns)
 
     async def decide(
-        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
+        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None
     ) -> tuple[Subject, Verdicts]:
         """Return an item's subject, where it isn't given, and the verdicts on the item.
 
         Raises Refused, and Retryable without facts.
-
-        `personal`: an earlier decision saw that it is about a personal account.
         """
-        about, verdicts = await self.off_loop(
-            len(raw), self.decide_inline, flow, raw, received_ns, subject, personal=personal
-        )
+        about, verdicts = await self.off_loop(len(raw), self.decide_inline, flow, raw, received_ns, subject)
         if verdicts is None:
-            verdicts = await self.with_facts(flow, raw, received_ns, about, personal=personal)
+            facts = _known(await self._directory.facts(about, received_ns), flow.is_personal(about))
+            verdicts = await self.off_loop(len(raw), flow.decide, raw, facts)
         return about, verdicts
 
     def decide_inline(
-        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None, *, personal: bool = False
+        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None
     ) -> tuple[Subject, Verdicts | None]:
-        """Return the same, in any thread; no verdicts where facts must be waited for: then `with_facts` has them.
-
-        Raises Refused.
-        """
+        """Return the same, in any thread; no verdicts where facts must be waited for. Raises Refused."""
         if subject is None:
             subject = flow.subject(raw)
         facts = self._directory.cached_facts(subject, received_ns)
-        return subject, None if facts is None else flow.decide(
-            raw, _known(facts, personal or flow.is_personal(subject))
-        )
-
-    async def with_facts(
-        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject, *, personal: bool = False
-    ) -> Verdicts:
-        """Return the verdicts on an item about a subject.
-
-        Raises Refused, and Retryable where the facts can't be had.
-        """
-        facts = _known(await self._directory.facts(subject, received_ns), personal or flow.is_personal(subject))
-        return await self.off_loop(len(raw), flow.decide, raw, facts)
+        return subject, None if facts is None else flow.decide(raw, _known(facts, flow.is_personal(subject)))
 
     async def decide_batch(self, flow: Decidable, raws: Sequence[bytes], received_ns: Sequence[int]) -> BatchDecision:
         """Return what becomes of items, each received at its time. Raises Retryable where facts can't be had."""

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.plan import MaskTarget, MessagePlan, Payload, PersonPlan, Rule, has_echo
 from gateway.policy.echo import WordSources
-from gateway.policy.project import Projection, SharedTables, written_digest
+from gateway.policy.project import EqualTables, Projection, written_digest
 from gateway.policy.projector import Projector
 
 
@@ -33,7 +33,7 @@ class PlanBodies:
         """`word_sources` tell where items name their persons; `count` is told how many fields are kept of each body."""
         self._word_sources = word_sources
         self._count = count
-        self._shared = SharedTables()
+        self._shared = EqualTables()
         self._made: dict[bytes, PlanBody] = {}
 
     def body(self, root: Descriptor, projector: Projector, reader: Projector, user_id: str) -> PlanBody:

@@ -40,7 +40,7 @@ def written_digest(made: msgspec.Struct) -> bytes:
     return hashlib.sha256(msgspec.json.encode(made, order="deterministic")).digest()
 
 
-class SharedTables:
+class EqualTables:
     """The message tables and rules of all plans of one policy: equal ones are one object."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Projection:
                      Team: id                     messages [Event(…), Team(id)], rules [of name, of id]
     """
 
-    def __init__(self, projector: Projector, reader: Projector, shared: SharedTables) -> None:
+    def __init__(self, projector: Projector, reader: Projector, shared: EqualTables) -> None:
         """`reader` says what of an answer may be had by who reads it; `shared` are the tables of other plans."""
         self._projector = projector
         self._reader = reader

@@ -157,9 +157,7 @@ class ItemPipeline:
                 raise Refused(ItemReason.TOO_MANY_ITEMS)
             if outcome.count:
                 await asyncio.sleep(0)
-            begun_ns = time.perf_counter_ns()
-            entries += await self._add(outcome, resolver, chunk, size)
-            chunks.record_duration(time.perf_counter_ns() - begun_ns)
+            entries += await self._add(outcome, resolver, chunks, chunk, size)
         set_item_count(outcome.count)
         if entries:
             await self.deliver(entries)
@@ -172,22 +170,21 @@ class ItemPipeline:
         """
         entries, chunks = list[OutboxEntry](), Chunks(raws, len)
         for chunk, size in chunks:
-            begun_ns = time.perf_counter_ns()
-            entries += await self._add(outcome, resolver, chunk, size)
-            chunks.record_duration(time.perf_counter_ns() - begun_ns)
+            entries += await self._add(outcome, resolver, chunks, chunk, size)
         return entries
 
     async def _add(
-        self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes], size: int
+        self, outcome: BatchOutcome, resolver: ItemResolver, chunks: Chunks[bytes], chunk: Sequence[bytes], size: int
     ) -> Sequence[OutboxEntry]:
-        """Decide on the next items of a call, note what became of them, and return their entries."""
-        entries = list[OutboxEntry]()
-        for decided in await self._decide(resolver, raws, outcome.count, size):
+        """Decide on the next chunk of a call's items, note what became of them, and return their entries."""
+        entries, begun_ns = list[OutboxEntry](), time.perf_counter_ns()
+        for decided in await self._decide(resolver, chunk, outcome.count, size):
             if isinstance(decided, _DecidedItems):
                 outcome.add(decided.decision)
                 entries += decided.entries
             else:
                 outcome.reject(((outcome.count, decided),))
+        chunks.record_duration(time.perf_counter_ns() - begun_ns)
         return entries
 
     async def _decide(

@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.model import Facts, Release, Subject, Verdict
 from gateway.pipeline.batch_decision import BatchDecision
-from gateway.pipeline.decide import Decider
+from gateway.pipeline.decide import Decider, UndecidedBatch
 from gateway.pipeline.offload import COSTLY_BYTES, Offload
 from tests.support.one_by_one import decide_one_by_one
 
@@ -64,12 +64,23 @@ class Directory:
 
 @pytest.mark.parametrize("how", ["at hand", "awaited"])
 @pytest.mark.parametrize(("size", "thread"), [(1, "MainThread"), (COSTLY_BYTES, "costly_0")])
-@pytest.mark.parametrize("personal", [False, True])
-async def test_a_decision_has_the_facts_of_its_subject(how: str, size: int, thread: str, personal: bool) -> None:
+async def test_a_decision_has_the_facts_of_its_subject(how: str, size: int, thread: str) -> None:
     flow = Flow()
-    subject, verdicts = await Decider(Directory(how), Offload()).decide(flow, bytes(size), 7, personal=personal)
-    assert (subject, len(verdicts), flow.facts) == (ANNA, 1, [Facts(7, directory=True, personal=personal)])
+    subject, verdicts = await Decider(Directory(how), Offload()).decide(flow, bytes(size), 7)
+    assert (subject, len(verdicts), flow.facts) == (ANNA, 1, [Facts(7, directory=True)])
     assert flow.threads == {thread}
+
+
+@pytest.mark.parametrize("how", ["at hand", "awaited"])
+@pytest.mark.parametrize("personal", [(), (0,), (1,), (0, 1)])
+async def test_what_an_earlier_decision_saw_is_known_of_that_item(how: str, personal: tuple[int, ...]) -> None:
+    flow, decider = Flow(), Decider(Directory(how), Offload())
+    decision = decider.decide_batch_inline(flow, [b"x", b"y"], [7, 7], personal)
+    assert isinstance(decision, UndecidedBatch) == (how == "awaited")
+    if isinstance(decision, UndecidedBatch):
+        decision = await decider.batch_with_facts(decision, 2)
+    assert decision.indices == [0, 1]
+    assert flow.facts == [Facts(7, directory=True, personal=index in personal) for index in range(2)]
 
 
 @pytest.mark.parametrize("how", ["at hand", "awaited"])
