@@ -66,3 +66,14 @@ matchExpressions:
 {{- fail (printf "%s needs %s, of Prometheus's operator, which this cluster doesn't know. Where no cluster is asked (helm template, Argo CD), say that yours has it: --api-versions %s" (index . 1) $api $api) }}
 {{- end }}
 {{- end }}
+
+{{/* What puts a validating policy in force. Takes the root and the policy's name, which is the binding's. */}}
+{{- define "privacy-gateway.denyBinding" -}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ index . 1 }}
+  labels: {{- include "privacy-gateway.labels" (index . 0) | nindent 4 }}
+spec: {policyName: {{ index . 1 }}, validationActions: [Deny]}
+{{- end }}
