@@ -145,16 +145,16 @@ class ItemPipeline:
             return AcceptedItem(message, verdicts, decided.resolved.verbose)
         raise Refused(decided)
 
-    async def take_many(self, resolver: ItemResolver, raws: Iterable[bytes]) -> BatchOutcome:
+    async def take_many(self, resolver: ItemResolver, raws: Sequence[bytes]) -> BatchOutcome:
         """Decide on each item by itself and deliver all entries together.
 
-        Raises Refused for too many, Retryable, Rejected.
+        Raises Refused for too many, of which none is decided on or counted, Retryable, Rejected.
         """
+        if len(raws) > MAX_CALL_ITEMS:
+            raise Refused(ItemReason.TOO_MANY_ITEMS)
         outcome, entries = BatchOutcome(), list[OutboxEntry]()
         chunks = Chunks(raws, len)
         for chunk, size in chunks:
-            if outcome.count + len(chunk) > MAX_CALL_ITEMS:
-                raise Refused(ItemReason.TOO_MANY_ITEMS)
             if outcome.count:
                 await asyncio.sleep(0)
             entries += await self._add(outcome, resolver, chunks, chunk, size)

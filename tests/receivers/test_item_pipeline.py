@@ -15,7 +15,7 @@ from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refuse
 from gateway.model import Category, Facts, FieldPath, OutboxEntry, Release, Subject, Verdict, Withheld
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider
-from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, MAX_CHUNK_BYTES, Offload
+from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
 from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, BatchOutcome, ItemPipeline, ResolvedItems
 from gateway.telemetry import Counts
 from tests.support.channels import TIMEOUT_SECONDS
@@ -130,12 +130,13 @@ async def test_up_to_the_bound_many_are_taken_and_one_more_takes_none(raw: bytes
     case = Case()
     batch = await case.pipeline.take_many(case, [raw] * MAX_CALL_ITEMS)
     assert batch.count == MAX_CALL_ITEMS
+    decided, items = case.flow.decided, dict(case.counts.items)
     case.kept.accepted.clear()
     with pytest.raises(Refused) as caught:
-        await case.pipeline.take_many(case, itertools.repeat(raw))
+        await case.pipeline.take_many(case, [raw] * (MAX_CALL_ITEMS + 1))
     assert caught.value.reason is ItemReason.TOO_MANY_ITEMS
     assert case.kept.accepted == []
-    assert case.flow.decided - MAX_CALL_ITEMS + MAX_CHUNK_BYTES // ITEM_BYTES >= MAX_CALL_ITEMS
+    assert (case.flow.decided, dict(case.counts.items)) == (decided, items)
 
 
 async def test_a_stream_may_be_longer_but_not_all_wrong() -> None:
