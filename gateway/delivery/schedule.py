@@ -22,8 +22,17 @@ MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 OPEN_AFTER_FAILURES: Final = 5
 """Failures in a row after which a recipient is left alone for a while."""
 
+MAX_PAUSE_SECONDS: Final = 30.0
+"""The longest time that a recipient is left alone, in seconds, unless it asks for a longer one.
 
-def retry_delay(failures: int, retry_after: float | None, jitter: float) -> float:
+One small batch so often costs it nothing, and it is found soon once it is back: OpenTelemetry's Collector waits for as
+long at most (`retry_on_failure.max_interval`), and so does Envoy at first (`outlier_detection.base_ejection_time`).
+"""
+
+
+def retry_delay(
+    failures: int, retry_after: float | None, jitter: float, max_seconds: float = MAX_DELAY_SECONDS
+) -> float:
     """Return how many seconds to wait after failures in a row: full jitter, never less than the recipient asked for.
 
     With jitter 0.5: 0.5 s after one failure, 1 s after two, 2 s after three, 150 s after ten and more; with
@@ -31,7 +40,7 @@ def retry_delay(failures: int, retry_after: float | None, jitter: float) -> floa
 
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    backoff = jitter * min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(failures, 32))
+    backoff = jitter * min(max_seconds, BASE_DELAY_SECONDS * 2.0 ** min(failures, 32))
     return max(backoff, min(max(retry_after or 0.0, 0.0), MAX_RETRY_AFTER_SECONDS))
 
 
@@ -39,7 +48,8 @@ class Circuit(msgspec.Struct, frozen=True):
     """Failures in a row of a recipient, and until when it is left alone; after that, one small batch tries it.
 
     With five failures at 12:00 and a pause of 8 s: `free_slots` is 0 until 12:00:08, then 1; a success closes the
-    circuit, a failure opens it for a longer pause.
+    circuit, a failure opens it for a longer pause, `MAX_PAUSE_SECONDS` at most. Four batches that are under way when a
+    connection breaks are one failure, not four.
     """
 
     failures: int = 0
@@ -50,12 +60,18 @@ class Circuit(msgspec.Struct, frozen=True):
         """Whether it has failed too often in a row."""
         return self.failures >= OPEN_AFTER_FAILURES
 
-    def failed(self, now: float, retry_after: float | None, jitter: float) -> Circuit:
-        """Return the circuit after a batch that failed entirely."""
-        failures = self.failures + 1
-        if retry_after is None and failures < OPEN_AFTER_FAILURES:
+    def failed(self, begun: Circuit, now: float, retry_after: float | None, jitter: float) -> Circuit:
+        """Return the circuit after a batch that failed entirely, and that was sent when the circuit was `begun`.
+
+        Of those that are under way together only one counts: they failed at once, not in a row. How long any of them
+        was asked to wait holds for all.
+        """
+        counts = begun.failures == self.failures
+        failures = self.failures + counts
+        if retry_after is None and not (counts and failures >= OPEN_AFTER_FAILURES):
             return Circuit(failures, self.open_until)
-        return Circuit(failures, max(self.open_until, now + retry_delay(failures, retry_after, jitter)))
+        pause = retry_delay(failures, retry_after, jitter, MAX_PAUSE_SECONDS)
+        return Circuit(failures, max(self.open_until, now + pause))
 
     def succeeded(self) -> Circuit:
         """Return the circuit after a batch of which the recipient took something."""

@@ -13,7 +13,7 @@ from gateway.delivery.attempt import AttemptDeps, DeliveryAttempt
 from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.schedule import Circuit, batches_by_attempts
 from gateway.errors import Retryable
-from gateway.exporters.base import BatchLimits, Delivered, Exporter, Outcome, send_batch
+from gateway.exporters.base import BatchLimits, Exporter, Outcome, send_batch
 from gateway.model import OutboxEntry, Release
 
 log = logging.getLogger(__name__)
@@ -100,13 +100,11 @@ class DeliveryWorker:
         finally:
             task.cancel()
         if not task.done() or task.cancelled():
-            if not self._stopping and self.circuit is circuit:
-                self._failed(None)
+            if not self._stopping:
+                self._failed(circuit, None)
             return None
         outcomes = task.result()
-        # Of all that were on their way when a recipient failed, one tells of it: they didn't fail in a row.
-        if self.circuit is circuit or any(isinstance(outcome, Delivered) for outcome in outcomes):
-            self._count_outcomes(outcomes)
+        self._count_outcomes(circuit, outcomes)
         return outcomes
 
     def retire(self) -> None:
@@ -222,25 +220,26 @@ class DeliveryWorker:
             await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
 
     async def _deliver(self, attempt: DeliveryAttempt) -> None:
+        circuit = self.circuit
         try:
-            self._count_outcomes(await attempt.run(self.exporter))
+            self._count_outcomes(circuit, await attempt.run(self.exporter))
         except Retryable as error:
             log.warning("%s: the outbox could not be written to: %s", self._destination, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
             # Not its text, nor a traceback that ends in it: both may hold values.
             log.error("%s: a batch failed: %s", self._destination, type(error).__name__)
 
-    def _count_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        """Note what a batch tells of the recipient itself."""
+    def _count_outcomes(self, begun: Circuit, outcomes: Sequence[Outcome]) -> None:
+        """Note what a batch tells of the recipient itself, which was sent when the circuit was `begun`."""
         retries = [outcome for outcome in outcomes if isinstance(outcome, Retryable) and not outcome.item_only]
         if len(retries) < len(outcomes):
             self.circuit = self.circuit.succeeded()
         elif retries:
-            self._failed(max((retry.after for retry in retries if retry.after is not None), default=None))
+            self._failed(begun, max((retry.after for retry in retries if retry.after is not None), default=None))
 
-    def _failed(self, retry_after: float | None) -> None:
+    def _failed(self, begun: Circuit, retry_after: float | None) -> None:
         was, clock = self.circuit, self.deps.clock
-        self.circuit = was.failed(clock.monotonic(), retry_after, clock.random())
+        self.circuit = was.failed(begun, clock.monotonic(), retry_after, clock.random())
         if self.circuit.is_open and not was.is_open:
             log.warning(
                 "%s: the recipient failed %d times in a row; it is tried less often now",

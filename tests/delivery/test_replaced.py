@@ -230,7 +230,7 @@ async def test_a_failing_recipient_that_stays_is_left_alone_as_before(tmp_path: 
         storing(case, {"crm": (crm := RecordingExporter(limits=ONE))}) as delivery,
     ):
         worker = delivery._workers["crm"]
-        worker.circuit = worker.circuit.failed(0, 3600, 1.0)
+        worker.circuit = worker.circuit.failed(worker.circuit, 0, 3600, 1.0)
         delivery.replace({"crm": crm}, planned("crm"))
         assert delivery._workers["crm"].circuit is worker.circuit
         delivery.replace({"crm": RecordingExporter()}, planned("crm"))

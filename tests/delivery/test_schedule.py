@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.schedule import (
     BASE_DELAY_SECONDS,
     MAX_DELAY_SECONDS,
+    MAX_PAUSE_SECONDS,
     MAX_RETRY_AFTER_SECONDS,
     OPEN_AFTER_FAILURES,
     Circuit,
@@ -53,7 +55,7 @@ def test_a_pause_is_within_its_bounds_whatever_a_recipient_asks_for(
 def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circuit:
     circuit = Circuit()
     for _ in range(times):
-        circuit = circuit.failed(now, asked, 1.0)
+        circuit = circuit.failed(circuit, now, asked, 1.0)
     return circuit
 
 
@@ -67,18 +69,54 @@ def failing(times: int, asked: float | None = None, now: float = 100.0) -> Circu
         (failing(1), 100.0, 0, 4),
         (failing(OPEN_AFTER_FAILURES - 1), 100.0, 0, 4),
         (failing(OPEN_AFTER_FAILURES), 100.0, 0, 0),
-        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_DELAY_SECONDS, 0, 1),
-        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_DELAY_SECONDS, 1, 0),
+        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_PAUSE_SECONDS, 0, 1),
+        (failing(OPEN_AFTER_FAILURES), 100.0 + MAX_PAUSE_SECONDS, 1, 0),
+        (failing(10**3), 99.9 + MAX_PAUSE_SECONDS, 0, 0),
+        (failing(10**3), 100.0 + MAX_PAUSE_SECONDS, 0, 1),
+        (failing(10**3, 600.0), 699.9, 0, 0),
         (failing(OPEN_AFTER_FAILURES).succeeded(), 100.0, 0, 4),
         (failing(1, 30.0), 129.0, 0, 0),
         (failing(1, 30.0), 130.0, 0, 4),
-        (failing(1, 30.0).failed(101.0, 1.0, 1.0), 129.0, 0, 0),
+        (failing(1, 30.0).failed(failing(1, 30.0), 101.0, 1.0, 1.0), 129.0, 0, 0),
     ],
 )
 def test_a_recipient_that_fails_is_left_alone_then_tried_once(
     circuit: Circuit, now: float, under_way: int, expected: int
 ) -> None:
     assert circuit.free_slots(now, 4, under_way) == expected
+
+
+Ended = tuple[int, float | Literal["taken"] | None]
+"""A batch that ended: how many had when it was sent, and what its recipient said.
+
+None where that failed, a number where it asked to wait so long, "taken" where it took some.
+"""
+
+
+@pytest.mark.parametrize(
+    ("ended", "failures", "open_until"),
+    [
+        pytest.param([(number, None) for number in range(4)], 4, 0.0, id="one after the other"),
+        pytest.param([(number, None) for number in range(5)], 5, 116.0, id="five, one after the other"),
+        pytest.param([(0, None)] * 100, 1, 0.0, id="all at once"),
+        pytest.param([(0, None), (0, None), (2, None), (2, None), (2, None)], 2, 0.0, id="two at once, then three"),
+        pytest.param([(0, None), (0, "taken"), (0, None)], 1, 0.0, id="another is taken meanwhile"),
+        pytest.param([(0, None), (1, None), (1, "taken"), (1, None)], 0, 0.0, id="sent before another was taken"),
+        pytest.param([(0, None), (0, 60.0)], 1, 160.0, id="a second one at once is asked to wait"),
+        pytest.param([(0, 60.0), (0, 5.0)], 1, 160.0, id="a second one at once is asked to wait less"),
+        pytest.param([*((number, None) for number in range(5)), (4, None)], 5, 116.0, id="one more that was under way"),
+        pytest.param([(number, None) for number in range(6)], 6, 130.0, id="a probe fails"),
+        pytest.param([*((number, None) for number in range(6)), (4, "taken")], 0, 0.0, id="one is taken at last"),
+    ],
+)
+def test_batches_that_are_under_way_together_fail_once_not_in_a_row(
+    ended: list[Ended], failures: int, open_until: float
+) -> None:
+    circuits = [Circuit()]
+    for begun, answer in ended:
+        now = circuits[-1]
+        circuits.append(now.succeeded() if answer == "taken" else now.failed(circuits[begun], 100.0, answer, 1.0))
+    assert circuits[-1] == Circuit(failures, open_until)
 
 
 def leased(*attempts: int) -> list[Leased]:

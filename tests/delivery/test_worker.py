@@ -214,6 +214,21 @@ async def test_a_recipient_that_keeps_failing_is_left_alone_then_tried_with_one(
     assert caplog.text.count("it is tried less often now") == 1
 
 
+async def test_a_recipient_is_not_left_alone_for_batches_that_fail_at_once(tmp_path: Path) -> None:
+    count = 2 * OPEN_AFTER_FAILURES
+    async with delivery_case(tmp_path) as case:
+        await case.put(*entries(count))
+        recipient = RecordingExporter(whole(Retryable()), BatchLimits(1, max_in_flight=count), shut=True)
+        async with running_worker(case, recipient) as worker:
+            await recipient.wait_for(count)
+            recipient.open()
+            await idle(worker)
+            assert (len(recipient.batches), worker.circuit) == (count, Circuit(failures=1))
+            await case.put(entry("next"))
+            await idle(worker)
+            assert recipient.texts[count:] == ["next"]
+
+
 STORED: dict[str, tuple[str, int, dict[tuple[str, ...], int], dict[tuple[str, ...], int]]] = {
     "cut off": ("withhold", 0, {("crm", "CUT_OFF"): 1}, {}),
     "refused by now": ("refuse", 0, {("crm", "EVENT_NOT_PLANNED"): 1}, {}),
