@@ -39,6 +39,7 @@ class Fleet:
                 "ROLE": "hub",
                 "LISTENERS__DELIVERY__ADDRESS": f"127.0.0.1:{delivery}",
                 "LISTENERS__DELIVERY__AGENTS": f"[{KEEPING}.example, {DIRECT}.example]",
+                "LISTENERS__HTTP__ADDRESS": "127.0.0.1:0",
             },
             KEEPING: {**agent, "OUTBOX": "{}", "SERVICE": CALLER, "LISTENERS__OUTBOUND__ADDRESS": "127.0.0.1:0"},
             DIRECT: {**agent, "LISTENERS__INBOUND__ADDRESS": f"127.0.0.1:{inner}"},

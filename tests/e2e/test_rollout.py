@@ -18,6 +18,7 @@ import pytest
 
 from tests.e2e.fleet import AGENTS, DIRECT, HUB, KEEPING, Fleet
 from tests.e2e.recipients import History, Item, Web
+from tests.e2e.rollout_arrivals import Stored, explained, wait_until_arrived
 from tests.e2e.rollout_load import CALLS, ONE, Answer, Failure, Load, Sent, field_names
 from tests.e2e.rollout_versions import (
     AWAY,
@@ -33,7 +34,6 @@ from tests.e2e.rollout_versions import (
     message_class,
     token_of,
 )
-from tests.support.proxy_process import wait_until
 from tests.support.recording_upstream import AnswerScript, ReceivedCall, RecordingUpstream
 
 SLACK_SECONDS: Final = 2.0
@@ -118,13 +118,40 @@ def test_a_roll_out_fails_no_call_and_loses_nothing(
             load.wait_for_more(count, *filter(last.destinations, TYPES))
         web.well.set()
         due = {(where, one.token) for one in load.sent for where in _due(fleet, one)}
-        wait_until(lambda: due <= {(item.where[1:], token_of(item.message)) for item in web.accepted}, every=0.2)
+        wait_until_arrived(fleet, web, due)
     check_failures(load.failures, fleet.histories)
     check_items(web, load.sent, fleet.histories)
     check_answers(load.answers, fleet.histories)
     for process in fleet.processes.values():
         assert b"of the access log were lost" not in process.output
         assert b"Traceback" not in process.output
+
+
+@pytest.mark.parametrize(
+    ("stored", "failing", "said"),
+    [
+        ([], [], ["lost: come/b, keep/a"]),
+        ([Stored(HUB, ("keep", "other"))], [], ["lost: come/b, keep/a"]),
+        (
+            [Stored(HUB, ("keep", "a"), 12.5, 7), Stored(KEEPING, ("come", "b"), -1.0, 1)],
+            ["keep"],
+            [
+                "late, at hub for keep: 1, due in 12.5 to 12.5 s, tried up to 7 times: a",
+                "late, at keeping for come: 1, due in -1.0 to -1.0 s, tried up to 1 times: b",
+                "left alone, for they failed: keep",
+            ],
+        ),
+        (
+            [Stored(HUB, ("keep", "a"), 0.0, 3, "REJECTED")],
+            [],
+            ["dead for REJECTED, at hub for keep: 1, due in 0.0 to 0.0 s, tried up to 3 times: a", "lost: come/b"],
+        ),
+    ],
+)
+def test_what_did_not_come_is_told_to_be_late_dead_or_lost(
+    stored: list[Stored], failing: list[str], said: list[str]
+) -> None:
+    assert explained({("keep", "a"), ("come", "b")}, stored, failing).splitlines() == ["2 didn't come", *said]
 
 
 def directory(asked: dict[str, frozenset[str]]) -> AnswerScript:
