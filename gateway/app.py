@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvloop
 
-from gateway import __version__, tls
+from gateway import __version__
 from gateway.assembly import Assembly, assemble
 from gateway.config import Config, Tls
 from gateway.contracts.load import default_path as default_contract
@@ -26,7 +26,6 @@ from gateway.loading import LoadedPolicy, PolicyLoader, PolicySource, load_sourc
 from gateway.preflight import preflight
 from gateway.receivers.health import SERVICE as HEALTH
 from gateway.receivers.health import Health
-from gateway.receivers.http import Http
 from gateway.receivers.reflection import Reflection
 from gateway.receivers.uncaught_errors import UncaughtErrors
 from gateway.reload import FileStamps, FileWatcher, Reloader, read_stamps
@@ -35,6 +34,10 @@ from gateway.telemetry import Telemetry
 from gateway.telemetry.checks import Readiness, failing
 from gateway.telemetry.log import LogFields
 from gateway.yamlfile import NO_ORIGIN, Origin
+
+if TYPE_CHECKING:
+    from gateway import tls
+    from gateway.receivers.http import Http
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +70,7 @@ class Gateway:
         tls_paths = partial(_tls_paths, config.tls)
         policy_stamps, tls_stamps = read_stamps(loader.files.paths), read_stamps(tls_paths)
         checked = preflight(config, origin, loader.load, exports=substitute is None)
-        certificates = None if config.tls is None else tls.Certificates(tls.read(config.tls))
+        certificates = None if config.tls is None else _read_certificates(config.tls)
         parts = assemble(config, checked, certificates, Telemetry(), substitute)
         self.telemetry = parts.telemetry
         self.delivery = parts.delivery_setup.delivery
@@ -78,7 +81,7 @@ class Gateway:
         )
         self._services = tuple(services(parts))
         self._health = Health()
-        self._http = Http(self._readiness, parts.telemetry)
+        self._http = None if config.listeners.http is None else self._open_http()
         self._serving = failing("serving", "STARTING", needed=True)
         self._tasks = list[asyncio.Task[None]]()
         parts.telemetry.add_resources(self._health.uses())
@@ -95,7 +98,7 @@ class Gateway:
         if config.listeners.health is not None:
             reflection = Reflection((HEALTH,)) if config.reflection else None
             addresses["health"] = await self._health.start(config.listeners.health.address, reflection)
-        if config.listeners.http is not None:
+        if self._http is not None and config.listeners.http is not None:
             addresses["http"] = await self._http.start(config.listeners.http.address)
         self._tasks += [asyncio.create_task(reloader.run()) for reloader in self._reloaders]
         self._health.serving()
@@ -123,9 +126,9 @@ class Gateway:
         await parts.delivery_setup.close(stop.grace)
         await parts.switch.opener.upstreams.close()
         await self._health.stop()
-        await self._http.stop()
+        if self._http is not None:
+            await self._http.stop()
         parts.offload.close()
-        parts.telemetry.close()
 
     async def _stop_reloading(self) -> None:
         for task in self._tasks:
@@ -141,6 +144,11 @@ class Gateway:
         await asyncio.gather(*(service.server.stop(grace) for service in self._services))
         guards = [service.guard for service in self._services if service.guard is not None]
         await asyncio.gather(*(guard.emptied(CANCELLED_CALLS_SECONDS) for guard in guards))
+
+    def _open_http(self) -> Http:
+        from gateway.receivers.http import Http  # noqa: PLC0415 where nobody reads metrics, nobody waits for OpenTelemetry
+
+        return Http(self._readiness, self._parts.telemetry)
 
     def _readiness(self) -> Readiness:
         certificates = self._parts.certificates
@@ -190,9 +198,18 @@ def _tls_reloader(
     """Yield what loads the certificates anew, if there are any."""
     settings, certificates = parts.config.tls, parts.certificates
     if settings is not None and certificates is not None:
+        from gateway import tls  # noqa: PLC0415 as below
+
         watcher = FileWatcher(paths, stamps, interval_seconds=parts.config.reload.every)
         replace = CertificateSwitch(certificates, parts.telemetry, parts.switch).replace
         yield Reloader("tls", watcher, partial(tls.read, settings), replace, parts.telemetry)
+
+
+def _read_certificates(settings: Tls) -> tls.Certificates:
+    """The certificates that the files hold now. Raises BadTls."""
+    from gateway import tls  # noqa: PLC0415 without TLS a gateway needn't hold what reads certificates: 8 MiB
+
+    return tls.Certificates(tls.read(settings))
 
 
 def _tls_paths(settings: Tls | None) -> tuple[Path, ...]:

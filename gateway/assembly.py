@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -36,7 +36,9 @@ from gateway.receivers.proxy.route_table import BoundRoute
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry import Telemetry
 from gateway.telemetry.traces import CallTracer
-from gateway.tls import Certificates
+
+if TYPE_CHECKING:
+    from gateway.tls import Certificates
 
 
 class Assembly(msgspec.Struct, frozen=True):
@@ -113,7 +115,7 @@ def assemble(
         access=access,
         proxied=proxied,
         streamed=streamed,
-        tracer=CallTracer(ratio, own_spans.export, telemetry) if ratio else None,
+        tracer=_tracer(ratio, own_spans, telemetry) if ratio else None,
     )
 
 
@@ -124,6 +126,12 @@ def _delivery_base(
         return DeliveryBase.empty(config)
     credentials = _no_certificates if certificates is None else certificates.versioned_credentials
     return DeliveryBase.open(config, credentials, telemetry)
+
+
+def _tracer(ratio: float, own_spans: otlp.ExportHandler, telemetry: Telemetry) -> CallTracer:
+    from gateway.telemetry.tracer import SpanTracer  # noqa: PLC0415 without traces nobody waits for OpenTelemetry
+
+    return SpanTracer(ratio, own_spans.export, telemetry)
 
 
 def _no_certificates() -> NoReturn:

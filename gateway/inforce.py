@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -29,7 +30,9 @@ from gateway.receivers.proxy.route_table import BoundRoute, RouteTable
 from gateway.receivers.proxy.upstream import Upstreams
 from gateway.telemetry import Telemetry
 from gateway.telemetry.log import LogFields
-from gateway.tls import Certificates
+
+if TYPE_CHECKING:
+    from gateway.tls import Certificates
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from typing import Final
 
 import msgspec
 
-from gateway import tls
 from gateway.config import Config
 from gateway.delivery.hash_secret import FINGERPRINT_FILE, KEY_FILE, secret_problems
 from gateway.delivery.outbox import file as outbox
@@ -107,9 +106,12 @@ def _stranded_outbox_problems(config: Config) -> Iterator[Problem]:
 
 
 def _tls_problems(config: Config) -> Iterator[Problem]:
+    if config.tls is None:
+        return
+    from gateway import tls  # noqa: PLC0415 without TLS a gateway needn't hold what reads certificates
+
     try:
-        if config.tls is not None:
-            tls.examine(config.tls)
+        tls.examine(config.tls)
     except tls.BadTls as error:
         yield from ((("tls", key), text) for key, text in error.faults)
 

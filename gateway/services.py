@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -19,9 +19,7 @@ from gateway.listeners import MAX_LOCAL_CALLS, Listener
 from gateway.otlp.signals import SIGNALS
 from gateway.policy.document import TrafficDirection
 from gateway.receivers import emit, otlp, privacy
-from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
-from gateway.receivers.hub import receiver
 from gateway.receivers.hub.agent_log import AgentLog
 from gateway.receivers.hub.rollout import Rollout
 from gateway.receivers.incoming import Context
@@ -30,6 +28,9 @@ from gateway.receivers.proxy.proxy import CallerNames, Proxy, ProxyDeps
 from gateway.receivers.proxy.upstream_failures import UpstreamFailures
 from gateway.receivers.reflection import Reflection
 from gateway.telemetry.calls import ListenerCalls
+
+if TYPE_CHECKING:
+    from gateway.receivers.hub.receiver import HubReceiver
 
 OWN_SERVICES: Final = (*(service.full_name for service in emit.SERVICES), privacy.SERVICE.full_name)
 """The gateway's own services on `local`, OTLP apart."""
@@ -59,7 +60,7 @@ class Service(msgspec.Struct, frozen=True):
     name: str
     server: Server
     guard: Guard | None = None
-    hub: receiver.HubReceiver | None = None
+    hub: HubReceiver | None = None
 
 
 class ServiceCaller:
@@ -77,6 +78,8 @@ class CertifiedCaller:
     """Who calls on `inbound`, by the certificate of the connection."""
 
     def __init__(self) -> None:
+        from gateway.receivers.caller import Callers  # noqa: PLC0415 without TLS a gateway needn't hold what reads certificates
+
         self._callers = Callers()
 
     def names(self, context: Context) -> Sequence[str]:
@@ -138,6 +141,9 @@ def _proxy(
 
 
 def _hub(parts: Assembly, listener: Listener, settings: HubListener) -> Service:
+    from gateway.receivers.caller import Callers  # noqa: PLC0415 as above
+    from gateway.receivers.hub import receiver  # noqa: PLC0415
+
     hub = receiver.HubReceiver(
         settings.agents,
         max(1, settings.max_calls // 2),

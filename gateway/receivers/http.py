@@ -16,6 +16,7 @@ from gateway.receivers.connection import Limits
 from gateway.receivers.web import HttpServer, Page
 from gateway.telemetry import Telemetry
 from gateway.telemetry.checks import Readiness
+from gateway.telemetry.exposition import Exposition
 
 LIMITS: Final = Limits(connections=256, idle=10.0, life=10.0)
 """Each connection is for one request; a probe that is quick always gets through."""
@@ -31,7 +32,7 @@ class Http:
 
     def __init__(self, ready: Callable[[], Readiness], telemetry: Telemetry) -> None:
         self._ready = ready
-        self._telemetry = telemetry
+        self._exposition = Exposition(telemetry)
         self._pages: Mapping[str, Callable[[BaseRequest], Page]] = {
             "/livez": _live,
             "/readyz": self._readiness,
@@ -68,7 +69,7 @@ class Http:
 
     def _metrics(self, request: BaseRequest) -> Page:
         accept = ",".join(request.headers.getall("Accept", ()))
-        return Page(*self._telemetry.expose(accept), headers={"Vary": "Accept"}, last=True)
+        return Page(*self._exposition.expose(accept), headers={"Vary": "Accept"}, last=True)
 
 
 def _keys(request: BaseRequest) -> frozenset[str]:

@@ -1,5 +1,8 @@
 """The gateway's own telemetry: what is counted and under which names, how Prometheus reads it, and its own traces.
 
+OpenTelemetry's SDK is loaded only where it is needed: by `exposition.py` where metrics are read, by `tracer.py` where
+traces are on.
+
 No label, number or attribute here comes from a field.
 """
 
@@ -14,7 +17,7 @@ from gateway.telemetry.counts import (
     ReloadSubject,
     ResourceUsage,
 )
-from gateway.telemetry.exposition import Telemetry
+from gateway.telemetry.telemetry import Telemetry
 
 __all__ = (
     "GRPC_CODES",

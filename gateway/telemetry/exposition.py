@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
@@ -18,9 +20,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from gateway import __version__
 from gateway.telemetry.counts import Counts
 from gateway.telemetry.metrics import PREFIX, MetricKind
+from gateway.telemetry.series import NumberSeries
 
 CONTENT_TYPE_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 """https://prometheus.io/docs/specs/om/open_metrics_spec/."""
@@ -32,46 +34,45 @@ _QUALITY_VALUE: Final = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 """RFC 9110, section 12.4.2."""
 
 
-class Telemetry(Counts):
-    """The metrics of one gateway, `privacy_gateway_*`. All methods are for the event loop's thread."""
+class Exposition:
+    """The metrics of one gateway as Prometheus reads them. All methods are for the event loop's thread."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.build_info[__version__,] = 1
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
         self._registry = CollectorRegistry()
         # `_total` and the like are added on the way out. No target_info and no scope: they would carry the
         # environment's words.
         reader = PrometheusMetricReader(disable_target_info=True, scope_info_enabled=False, registry=self._registry)
         self._provider = MeterProvider([reader], Resource.get_empty(), shutdown_on_exit=False)
         self._register()
-        self._histograms = _Histograms(self)
-        self._registry.register(self._histograms)
-        self._process = (ProcessCollector(registry=self._registry), GCCollector(self._registry))
+        self._registry.register(_Histograms(counts))
+        ProcessCollector(registry=self._registry)
+        GCCollector(self._registry)
 
     def _register(self) -> None:
         meter = self._provider.get_meter("gateway")
-        for series in self.numbers:
+        for series in self._counts.numbers:
             metric = series.metric
             create = (
                 meter.create_observable_counter if metric.kind is MetricKind.COUNTER else meter.create_observable_gauge
             )
-            create(f"{PREFIX}{metric.name}", [series.observe], description=metric.description)
+            create(f"{PREFIX}{metric.name}", [partial(_observations, series)], description=metric.description)
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics, and their content type.
 
         OpenMetrics where an `Accept` field asks for that, else Prometheus's text, 0.0.4.
         """
-        self.refresh()
+        self._counts.refresh()
         if is_openmetrics(accept):
             return GENERATE_OPENMETRICS(self._registry), CONTENT_TYPE_OPENMETRICS
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
-    def close(self) -> None:
-        """Let go of the instruments; `expose` returns nothing from then on."""
-        self._provider.shutdown()
-        for collector in (self._histograms, *self._process):
-            self._registry.unregister(collector)
+
+def _observations(series: NumberSeries, _: CallbackOptions) -> list[Observation]:
+    """All numbers, as OpenTelemetry asks for them. A value that is an enum's is shown as its text."""
+    labels = series.metric.labels
+    return [Observation(count, dict(zip(labels, map(str, key), strict=True))) for key, count in series.items()]
 
 
 def is_openmetrics(accept: str) -> bool:

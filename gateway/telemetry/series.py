@@ -9,8 +9,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, product
 
-from opentelemetry.metrics import CallbackOptions, Observation
-
 from gateway.telemetry.metrics import BUCKET_BOUNDS_SECONDS, Metric
 
 LabelValues = tuple[str, ...]
@@ -32,12 +30,6 @@ class NumberSeries(dict[LabelValues, int]):
 
     def __missing__(self, key: LabelValues) -> int:
         return 0
-
-    def observe(self, _: CallbackOptions) -> list[Observation]:
-        """All numbers, as OpenTelemetry asks for them. A value that is an enum's is shown as its text."""
-        return [
-            Observation(count, dict(zip(self.metric.labels, map(str, key), strict=True))) for key, count in self.items()
-        ]
 
 
 class DurationSeries:

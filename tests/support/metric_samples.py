@@ -8,6 +8,7 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.telemetry import Telemetry
+from gateway.telemetry.exposition import Exposition
 from tests.support.running_gateway import RunningGateway
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
@@ -17,7 +18,7 @@ METRIC_PREFIX: Final = "privacy_gateway_"
 
 def samples(telemetry: Telemetry) -> Mapping[Sample, float]:
     """Every sample of the gateway's own, by its name without the prefix, and its labels."""
-    families = text_string_to_metric_families(telemetry.expose()[0].decode())
+    families = text_string_to_metric_families(Exposition(telemetry).expose()[0].decode())
     return {
         (one.name.removeprefix(METRIC_PREFIX), frozenset(one.labels.items())): one.value
         for family in families

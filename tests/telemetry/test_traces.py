@@ -21,7 +21,8 @@ from gateway.config import Config, Telemetry, Traces
 from gateway.errors import BadConfig, CallReason, Retryable
 from gateway.loading import compile_all, load_sources
 from gateway.telemetry import Counts
-from gateway.telemetry.traces import CallTracer, RpcMethod, parent_context, set_item_count, traceparent
+from gateway.telemetry.tracer import SpanTracer, parent_context
+from gateway.telemetry.traces import RpcMethod, set_item_count, traceparent
 from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.contracts import policy
 from tests.support.fake_delivery import FakeDelivery
@@ -126,8 +127,8 @@ class Sink:
 
 
 @asynccontextmanager
-async def tracing(ratio: float, sink: Sink, counts: Counts | None = None) -> AsyncIterator[CallTracer]:
-    spans = CallTracer(ratio, sink, counts or Counts())
+async def tracing(ratio: float, sink: Sink, counts: Counts | None = None) -> AsyncIterator[SpanTracer]:
+    spans = SpanTracer(ratio, sink, counts or Counts())
     yield spans
     await asyncio.wait_for(spans.close(), TIMEOUT_SECONDS)
 
@@ -272,7 +273,7 @@ async def test_its_own_spans_make_none(tmp_path: Path) -> None:
     async with traced(tmp_path) as (gateway, gate):
         await gateway.raw(TRACK, track_request())
         tracer = gateway.gateway._parts.tracer
-        assert tracer is not None
+        assert isinstance(tracer, SpanTracer)
         await asyncio.to_thread(tracer._provider.force_flush)
         assert sample_value(gateway, "spans_total", outcome="exported") == 1
         await asyncio.to_thread(tracer._provider.force_flush)

@@ -34,6 +34,7 @@ from gateway.receivers.proxy.access_log import (
     serialise,
 )
 from gateway.telemetry import Counts, ResourceUsage, Telemetry
+from gateway.telemetry.exposition import Exposition
 from tests.support.channels import TIMEOUT_SECONDS
 from tests.support.contracts import contract, policy
 from tests.support.fake_delivery import PACKER, decider
@@ -72,7 +73,7 @@ class Sink:
 
 
 def counted(telemetry: Telemetry, name: str) -> float:
-    lines = telemetry.expose()[0].decode().splitlines()
+    lines = Exposition(telemetry).expose()[0].decode().splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"privacy_gateway_{name}"))
 
 
