@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 from gateway.detectors import data
@@ -38,14 +38,7 @@ MIN_JOINED_CHARS: Final = 5
 
 _CORE: Final = data.lines("core_mail")
 _BRANDS: Final = data.lines("mail_brands")
-# What is below a domain, and not the domain itself, has its key with a dot before it.
-_BUSINESS: Final = frozenset(line.removeprefix("*") for line in data.lines("business_mail"))
 _PERSONAL_TLDS: Final = data.lines("personal_tlds")
-_KNOWN: Final[Mapping[str, bool]] = {
-    **dict.fromkeys(data.lines("free_mail") | data.lines("disposable_mail") | data.lines("consumer_mail"), True),
-    **dict.fromkeys(_BUSINESS, False),
-    **dict.fromkeys(_CORE, True),
-}
 
 # The brands that exist under every country's domain.
 _COUNTRY: Final = r"\.(?:com|(?:com?\.)?[a-z]{2})"
@@ -85,8 +78,25 @@ def _domain_end(domain: str) -> str:
     return domain[max(domain.rfind(".", 0, dot), domain.rfind("-", 0, dot)) + 1 :]
 
 
-_DOMAIN_ENDS: Final = frozenset(_domain_end(domain) for domain in _KNOWN if "-" in domain or domain.count(".") > 1)
-"""What longer domains end with."""
+# Sixteen thousand domains take memory, and time at a start: they are made of the lists when they are first asked for.
+@cache
+def _known() -> Mapping[str, bool]:
+    """All domains that are listed, and whether people have mail of their own there.
+
+    What is below a domain, and not the domain itself, has its key with a dot before it.
+    """
+    business = (line.removeprefix("*") for line in data.lines("business_mail"))
+    return {
+        **dict.fromkeys(data.lines("free_mail") | data.lines("disposable_mail") | data.lines("consumer_mail"), True),
+        **dict.fromkeys(business, False),
+        **dict.fromkeys(_CORE, True),
+    }
+
+
+@cache
+def _known_ends() -> frozenset[str]:
+    """What longer domains among them end with."""
+    return frozenset(_domain_end(domain) for domain in _known() if "-" in domain or domain.count(".") > 1)
 
 
 def domain_overrides(personal: Iterable[str], business: Iterable[str]) -> DomainOverrides:
@@ -159,7 +169,7 @@ def _ends_with_listed(text: str, start: int, overrides: DomainOverrides) -> bool
     """Whether a text ends with a domain that is known; from `start` on there are two labels."""
     if _is_listed(text[start:], overrides):
         return True
-    return text[start:] in _DOMAIN_ENDS and any(_is_listed(text[at:], overrides) for at in _starts(text, start))
+    return text[start:] in _known_ends() and any(_is_listed(text[at:], overrides) for at in _starts(text, start))
 
 
 def _starts(text: str, start: int) -> Iterator[int]:
@@ -177,4 +187,4 @@ def _tails(labels: list[str]) -> Iterator[list[str]]:
 
 def _is_listed(domain: str, overrides: DomainOverrides) -> bool | None:
     listed = overrides.get(domain) if overrides else None
-    return _KNOWN.get(domain) if listed is None else listed
+    return _known().get(domain) if listed is None else listed

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from gateway.detectors.detect import find, mail_domains
 from gateway.detectors.fold import fold
@@ -45,7 +44,8 @@ _USUAL: Final = re.compile(
     r"(?P<local>(?=[^@]{1,64}@)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\+[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)?)@"
     r"(?P<domain>(?:(?![A-Za-z0-9]{2}--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63})"
 )
-_RESERVED: Final = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
+RESERVED: Final = (".arpa", ".invalid", ".local", ".localhost", ".onion", ".test")
+"""The ends of domains that no mail reaches, as the validator has them."""
 
 # Scripts that are written together, by the first words of their characters' names.
 _EAST_ASIAN: Final = frozenset(
@@ -137,13 +137,15 @@ def _read_once(text: str, own: DomainOverrides) -> Address:
 def _read_plain(text: str, own: DomainOverrides = NO_OVERRIDES) -> Address | None:
     """Read an address of the usual kind, without the validator, which takes longer; None for others."""
     usual = _USUAL.fullmatch(text)
-    if not usual or len(text) > MAX_ADDRESS_CHARS or f".{usual['domain'].lower()}".endswith(_RESERVED):
+    if not usual or len(text) > MAX_ADDRESS_CHARS or f".{usual['domain'].lower()}".endswith(RESERVED):
         return None
     return _address(usual["local"], usual["domain"], own)
 
 
 def _read_any(text: str, own: DomainOverrides = NO_OVERRIDES) -> Address:
     """Read an address of any kind."""
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 hardly any address needs it
+
     try:
         valid = validate_email(text, check_deliverability=False, strict=True)
     except (EmailNotValidError, UnicodeError):

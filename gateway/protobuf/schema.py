@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import (
@@ -242,9 +241,10 @@ def _verify() -> None:
     """Raise ImportError unless this runtime strips all that `parse` accepts."""
     unknown = b"\x10\x01"
     (nested,) = build((MessagePlan("Nested", (FieldPlan(1, "nested", "message", Presence.EXPLICIT, message=0),)),))
+    raw = unknown
     for depth in range(1, 2 * _PARSER_DEPTH):
         # An unknown field beside each message: none is too short to be probed.
-        raw = reduce(lambda inner, _: record(1, inner) + unknown, range(depth), unknown)
+        raw = record(1, raw) + unknown
         try:
             left = parse(nested, raw).SerializePartialToString()
         except Refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from email_validator import SPECIAL_USE_DOMAIN_NAMES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from gateway.engine.addresses import (
     MALFORMED,
     MAX_ADDRESS_CHARS,
     PERSONAL,
+    RESERVED,
     Address,
     AddressCache,
     Kind,
@@ -270,3 +272,7 @@ def test_any_text_can_be_read(text: str) -> None:
 def test_what_was_read_is_read_alike_again(text: str) -> None:
     address = read(text)
     assert address in (MALFORMED, PERSONAL) or read(address.normalised) == address
+
+
+def test_the_reserved_domains_are_the_validators() -> None:
+    assert sorted(RESERVED) == sorted(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
