@@ -110,7 +110,7 @@ class EntryDetails(msgspec.Struct, frozen=True):
 
     entry: StoredEntry
     fields: Sequence[Size]
-    values: Mapping[str, object] | None = None
+    values: object = None
 
     @classmethod
     def of(cls, entry: StoredEntry, message: Message | None, *, values: bool) -> EntryDetails:

@@ -14,9 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from gateway.errors import BadConfig, Rejected, Retryable
+from gateway.errors import BadConfig, Retryable
 from gateway.exporters.base import BatchLimits, MessageClass, Outcome
-from gateway.exporters.jsonl.json_line import json_line
+from gateway.exporters.jsonl.json_line import LineRenderer
 from gateway.exporters.jsonl.line_writer import STDOUT, LineWriter
 from gateway.exporters.jsonl.rotating_file import RotatingFile, RotationSettings
 from gateway.model import OutboxEntry
@@ -47,7 +47,7 @@ class JsonlExporter:
         self.limits = BatchLimits(
             max_items=MAX_BATCH_ITEMS, max_bytes=MAX_BATCH_BYTES, max_in_flight=MAX_BATCHES_IN_FLIGHT
         )
-        self._message_class = message_class
+        self._render = LineRenderer(message_class).render
         self._writer = lines
         self._released: Future[None] | None = None
 
@@ -113,9 +113,6 @@ class JsonlExporter:
     async def close(self) -> None:
         """Write what waits, then close the file unless another exporter writes to it."""
         await asyncio.shield(asyncio.wrap_future(self.release()))
-
-    def _render(self, entry: OutboxEntry) -> bytes | Rejected:
-        return json_line(entry, self._message_class)
 
 
 class OpenFiles:

@@ -9,60 +9,45 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding and https://pro
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from gateway.errors import ItemReason, Rejected
 from gateway.exporters.base import MessageClass
-from gateway.exporters.proto_json import SERIALIZATION_ERRORS, proto_json
-from gateway.model import OutboxEntry
+from gateway.exporters.proto_json import SERIALIZATION_ERRORS, JsonDialect, MessageJson
+from gateway.model import OutboxEntry, Release
 from gateway.otlp.signals import BY_ITEM, SIGNALS
 
 # `resource_logs` is `resourceLogs` in JSON: https://protobuf.dev/programming-guides/json/#field-options.
 _GROUP_NAMES: Final = {signal.item: re.sub("_(.)", lambda found: found[1].upper(), signal.groups) for signal in SIGNALS}
 
-_ID_FIELDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
+# https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+_OTLP_JSON: Final = JsonDialect(enum_numbers=True, hex_fields=frozenset({"traceId", "spanId", "parentSpanId"}))
 
 
-def json_line(entry: OutboxEntry, message_class: MessageClass) -> bytes | Rejected:
-    """One line, newline included. Rejected where the type is in no contract, or the message has no JSON form."""
-    release = entry.release
-    try:
-        cls = message_class(release.type)
-    except KeyError:
-        return Rejected(ItemReason.UNKNOWN_TYPE)
-    try:
-        return msgspec.json.encode(_document(entry, cls.FromString(release.payload))) + b"\n"
-    except (*SERIALIZATION_ERRORS, msgspec.MsgspecError):
-        return Rejected(ItemReason.MALFORMED)
+class LineRenderer:
+    """Renders entries whose types are in one contract."""
 
+    def __init__(self, message_class: MessageClass) -> None:
+        self._otlp_json = MessageJson(message_class, _OTLP_JSON)
+        self._proto_json = MessageJson(message_class)
 
-def _document(entry: OutboxEntry, message: Message) -> Mapping[str, object]:
-    release = entry.release
-    if release.type in BY_ITEM:
-        return {_GROUP_NAMES[release.type]: [_otlp_json(message)]}
-    return {"type": release.type, "plan": release.plan, "key": entry.key.hex(), "message": proto_json(message)}
+    def render(self, entry: OutboxEntry) -> bytes | Rejected:
+        """Return one line, newline included.
 
+        Rejected where the type is in no contract, or the message has no JSON form.
+        """
+        try:
+            return msgspec.json.encode(self._document(entry.release, entry.key)) + b"\n"
+        except KeyError:
+            return Rejected(ItemReason.UNKNOWN_TYPE)
+        except (*SERIALIZATION_ERRORS, msgspec.MsgspecError):
+            return Rejected(ItemReason.MALFORMED)
 
-def _otlp_json(message: Message) -> Mapping[str, object]:
-    item = json_format.MessageToDict(message, use_integers_for_enums=True)
-    _to_hex_ids(item)
-    return item
-
-
-def _to_hex_ids(value: object) -> None:
-    """Turn IDs from base64 to hexadecimal, wherever they stand: keys here are names of fields, never data."""
-    if isinstance(value, list):
-        for entry in value:
-            _to_hex_ids(entry)
-    elif isinstance(value, dict):
-        for key, held in value.items():
-            if key in _ID_FIELDS:
-                value[key] = b64decode(held).hex()
-            else:
-                _to_hex_ids(held)
+    def _document(self, release: Release, key: bytes) -> Mapping[str, object]:
+        name, payload = release.type, release.payload
+        if name in BY_ITEM:
+            return {_GROUP_NAMES[name]: [self._otlp_json.of(name, payload)]}
+        return {"type": name, "plan": release.plan, "key": key.hex(), "message": self._proto_json.of(name, payload)}

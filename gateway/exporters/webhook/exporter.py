@@ -19,7 +19,7 @@ from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.http_responses import WallClock
-from gateway.exporters.proto_json import SERIALIZATION_ERRORS, proto_json
+from gateway.exporters.proto_json import SERIALIZATION_ERRORS, MessageJson
 from gateway.exporters.vendor_client import VendorClient
 from gateway.exporters.webhook.settings import WebhookSettings
 from gateway.model import OutboxEntry
@@ -51,7 +51,7 @@ class WebhookExporter:
         """`key` is where the policy speaks of it. Raises BadConfig."""
         self.limits = BatchLimits(max_items=MAX_REQUEST_ITEMS, max_bytes=MAX_REQUEST_BYTES // 4, linger_seconds=0.2)
         self._client = VendorClient(http, settings, "", key, clock)
-        self._message_class = message_class
+        self._proto_json = MessageJson(message_class)
         if _decode_secret(self._client.credential("secret")) is None:
             raise BadConfig(f"{key}.secret: must be whsec_ and base64 of 24 to 64 bytes")
 
@@ -69,8 +69,7 @@ class WebhookExporter:
     def _item(self, entry: OutboxEntry) -> bytes | Rejected:
         release = entry.release
         try:
-            message = self._message_class(release.type).FromString(release.payload)
-            body = proto_json(message)
+            body = self._proto_json.of(release.type, release.payload)
         except KeyError:
             return Rejected(ItemReason.UNKNOWN_TYPE)
         except SERIALIZATION_ERRORS:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor_pool import Default
@@ -15,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.type_pb2 import Field, Type
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
@@ -38,14 +39,22 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
 from gateway.errors import EndReason, ItemReason, Rejected
-from gateway.exporters.jsonl.json_line import json_line
+from gateway.exporters.jsonl.json_line import LineRenderer
 from gateway.model import OutboxEntry
-from gateway.otlp.signals import LOGS
+from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from tests.exporters.items import entry
+from tests.support.contracts import contract as contract_of
+from tests.support.contracts import proto
+from tests.support.examples import examples
+from tests.support.random_choices import ChoiceSequence
+from tests.support.random_messages import RandomMessages
 
 
 def known(name: str) -> type[Message]:
     return GetMessageClass(Default().FindMessageTypeByName(name))
+
+
+render = LineRenderer(known).render
 
 
 def held(message: Message) -> OutboxEntry:
@@ -53,7 +62,7 @@ def held(message: Message) -> OutboxEntry:
 
 
 def drawn(message: Message) -> Any:
-    text = json_line(held(message), known)
+    text = render(held(message))
     assert isinstance(text, bytes)
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
@@ -233,7 +242,7 @@ def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected
 
 def test_a_line_that_comes_again_can_be_told_by_its_key() -> None:
     once, again, other = (
-        json.loads(json_line(entry("google.protobuf.Timestamp", sent), known))  # type: ignore[arg-type]
+        json.loads(render(entry("google.protobuf.Timestamp", sent)))  # type: ignore[arg-type]
         for sent in (b"", b"", b"\x10\x00")
     )
     assert once["key"] == again["key"] == entry("google.protobuf.Timestamp", b"").key.hex()
@@ -263,7 +272,7 @@ def _unknown_payload() -> Status:
     ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
 )
 def test_what_has_no_form_is_rejected(refused: OutboxEntry, reason: EndReason) -> None:
-    assert json_line(refused, known) == Rejected(reason)
+    assert render(refused) == Rejected(reason)
 
 
 VALUES = st.recursive(
@@ -289,6 +298,33 @@ RECORDS = st.builds(
     span_id=st.binary(max_size=8),
     event_name=st.text(),
 )
+
+
+def by_library(message: Message) -> object:
+    """OTLP JSON, the slow way: by protobuf's own library, and by the names of what it made."""
+    return with_hex_ids(json_format.MessageToDict(message, use_integers_for_enums=True))
+
+
+def with_hex_ids(value: Any) -> object:
+    if isinstance(value, list):
+        return [with_hex_ids(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    ids = {"traceId", "spanId", "parentSpanId"}
+    return {key: base64.b64decode(held).hex() if key in ids else with_hex_ids(held) for key, held in value.items()}
+
+
+BUILTIN = contract_of(proto(""))
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.binary(min_size=600, max_size=600), st.sampled_from(SIGNALS))
+def test_a_line_of_otlp_is_what_the_library_makes_of_it_byte_by_byte(data: bytes, signal: Signal) -> None:
+    message = known(signal.item).FromString(
+        RandomMessages(ChoiceSequence(data), BUILTIN).message(BUILTIN.message(signal.item))
+    )
+    name = {LOGS: "resourceLogs", TRACES: "resourceSpans", METRICS: "resourceMetrics"}[signal]
+    assert render(held(message)) == msgspec.json.encode({name: [by_library(message)]}) + b"\n"
 
 
 @given(RECORDS)
