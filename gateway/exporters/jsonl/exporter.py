@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from gateway.errors import BadConfig, Retryable
+from gateway.errors import BadConfig, Rejected, Retryable
 from gateway.exporters.base import BatchLimits, MessageClass, Outcome
 from gateway.exporters.jsonl.json_line import LineRenderer
 from gateway.exporters.jsonl.line_writer import STDOUT, LineWriter
@@ -47,7 +47,7 @@ class JsonlExporter:
         self.limits = BatchLimits(
             max_items=MAX_BATCH_ITEMS, max_bytes=MAX_BATCH_BYTES, max_in_flight=MAX_BATCHES_IN_FLIGHT
         )
-        self._render = LineRenderer(message_class).render
+        self._lines = LineRenderer(message_class)
         self._writer = lines
         self._released: Future[None] | None = None
 
@@ -113,6 +113,10 @@ class JsonlExporter:
     async def close(self) -> None:
         """Write what waits, then close the file unless another exporter writes to it."""
         await asyncio.shield(asyncio.wrap_future(self.release()))
+
+    def _render(self, entry: OutboxEntry) -> bytes | Rejected:
+        release = entry.release
+        return self._lines.render(release.type, release.plan, release.payload, entry.key)
 
 
 class OpenFiles:

@@ -1,4 +1,4 @@
-"""Entries as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else.
+"""Releases as lines of JSON: OTLP JSON for OTLP's signals, proto-JSON in an envelope for everything else.
 
 No I/O here.
 
@@ -9,7 +9,6 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding and https://pro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -17,7 +16,6 @@ import msgspec
 from gateway.errors import ItemReason, Rejected
 from gateway.exporters.base import MessageClass
 from gateway.exporters.proto_json import SERIALIZATION_ERRORS, JsonDialect, MessageJson
-from gateway.model import OutboxEntry, Release
 from gateway.otlp.signals import BY_ITEM, SIGNALS
 
 # `resource_logs` is `resourceLogs` in JSON: https://protobuf.dev/programming-guides/json/#field-options.
@@ -28,26 +26,23 @@ _OTLP_JSON: Final = JsonDialect(enum_numbers=True, hex_fields=frozenset({"traceI
 
 
 class LineRenderer:
-    """Renders entries whose types are in one contract."""
+    """Renders releases whose types are in one contract."""
 
     def __init__(self, message_class: MessageClass) -> None:
         self._otlp_json = MessageJson(message_class, _OTLP_JSON)
         self._proto_json = MessageJson(message_class)
 
-    def render(self, entry: OutboxEntry) -> bytes | Rejected:
-        """Return one line, newline included.
+    def render(self, type: str, plan: str, payload: bytes, key: bytes) -> bytes | Rejected:
+        """Return the line of a release by its plan and the key of its entry, newline included.
 
         Rejected where the type is in no contract, or the message has no JSON form.
         """
         try:
-            return msgspec.json.encode(self._document(entry.release, entry.key)) + b"\n"
+            if type in BY_ITEM:
+                return msgspec.json.encode({_GROUP_NAMES[type]: [self._otlp_json.of(type, payload)]}) + b"\n"
+            message = self._proto_json.of(type, payload)
+            return msgspec.json.encode({"type": type, "plan": plan, "key": key.hex(), "message": message}) + b"\n"
         except KeyError:
             return Rejected(ItemReason.UNKNOWN_TYPE)
         except (*SERIALIZATION_ERRORS, msgspec.MsgspecError):
             return Rejected(ItemReason.MALFORMED)
-
-    def _document(self, release: Release, key: bytes) -> Mapping[str, object]:
-        name, payload = release.type, release.payload
-        if name in BY_ITEM:
-            return {_GROUP_NAMES[name]: [self._otlp_json.of(name, payload)]}
-        return {"type": name, "plan": release.plan, "key": key.hex(), "message": self._proto_json.of(name, payload)}

@@ -54,7 +54,11 @@ def known(name: str) -> type[Message]:
     return GetMessageClass(Default().FindMessageTypeByName(name))
 
 
-render = LineRenderer(known).render
+LINES = LineRenderer(known)
+
+
+def render(entry: OutboxEntry) -> bytes | Rejected:
+    return LINES.render(entry.release.type, entry.release.plan, entry.release.payload, entry.key)
 
 
 def held(message: Message) -> OutboxEntry:
