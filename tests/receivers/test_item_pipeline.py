@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refuse
 from gateway.model import Category, Facts, FieldPath, OutboxEntry, Release, Subject, Verdict, Withheld
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider
-from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, Offload
+from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, QUICK_NANOS, Offload
 from gateway.receivers.item_pipeline import MAX_CALL_ITEMS, BatchOutcome, ItemPipeline, ResolvedItems
 from gateway.telemetry import Counts
 from tests.support.channels import TIMEOUT_SECONDS
@@ -166,6 +167,35 @@ async def test_a_long_call_lets_others_have_their_turn(raw: bytes) -> None:
         turns += 1
         await asyncio.sleep(0)
     assert turns >= 20
+
+
+class Noted(Flow):
+    """Takes long over what is costly, and notes how many others it decides on together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.together: list[int] = []
+
+    def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchDecision:
+        if raws[0] == COSTLY:
+            until = time.perf_counter_ns() + 2 * QUICK_NANOS
+            while time.perf_counter_ns() < until:
+                pass
+        else:
+            self.together.append(len(raws))
+        return super().decide_batch(raws, facts, identifiers=identifiers)
+
+
+COSTLY = b"costly".ljust(CHUNK_BYTES)
+
+
+async def test_chunks_grow_though_others_have_long_turns_between() -> None:
+    case = Case(Noted())
+    await asyncio.gather(
+        case.pipeline.take_many(case, [COSTLY] * 10),
+        case.pipeline.take_many(case, [bytes(2_000)] * (10 * CHUNK_BYTES // (2_000 + ITEM_BYTES))),
+    )
+    assert max(case.flow.together) >= 2 * case.flow.together[0]
 
 
 class Threaded(Flow):
