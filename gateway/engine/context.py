@@ -10,6 +10,9 @@ from gateway.engine.echo import Person
 from gateway.errors import ItemReason, Reason, Refused
 from gateway.model import Category, Facts, FieldPath, FieldVerdict, StripCounts
 
+_KEEP: Final = FieldVerdict.KEEP
+"""Looked up once: a member of an enumeration costs as much as what is counted with it."""
+
 MAX_JUDGED_VALUES: Final = 50_000
 """Values in lists and maps that one item may have judged.
 
@@ -89,9 +92,10 @@ class DecisionContext:
 
     def note(self, at: FieldPath, reason: Reason, verdict: FieldVerdict = FieldVerdict.STRIP, count: int = 1) -> None:
         """Count values as stripped or masked, or as kept though something shows in them."""
-        key = (at, reason, verdict)
-        self.strip_counts[key] = self.strip_counts.get(key, 0) + count
-        self.reported += count if verdict is FieldVerdict.KEEP else 0
+        key, counts = (at, reason, verdict), self.strip_counts
+        counts[key] = counts.get(key, 0) + count
+        if verdict is _KEEP:
+            self.reported += count
 
     def weigh(self, weight: int) -> None:
         """Have what is counted by category stand for `weight` items."""

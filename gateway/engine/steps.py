@@ -17,6 +17,7 @@ from gateway.engine.message_cache import MAX_CACHED_MESSAGE_BYTES, MessageCache
 from gateway.engine.message_steps import AllSteps, InnerMessage, InnerMessages, MapEntries, MaskedSteps, TellingMessage
 from gateway.engine.payload import AnyRewrite, Minimise, NestedRewrite
 from gateway.engine.persons import person_field
+from gateway.engine.raw_steps import EventProperties, RawValue, RawValues
 from gateway.engine.rules import RuleCheck, check_of, context_rule_of, echo_of
 from gateway.engine.value_steps import (
     REPEATED,
@@ -25,9 +26,6 @@ from gateway.engine.value_steps import (
     Check,
     CheckedValue,
     EchoedValue,
-    EventProperties,
-    RawValue,
-    RawValues,
     SpanNameStep,
 )
 from gateway.plan import (

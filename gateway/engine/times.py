@@ -45,19 +45,22 @@ class DurationCheck:
 class TimestampCheck:
     """Checks timestamps, of messages and of numbers, by the least and the largest."""
 
-    __slots__ = ("_max_seconds", "_min_seconds")
+    __slots__ = ("_end_nanos", "_min_nanos")
 
     def __init__(self, rule: Moment) -> None:
-        self._min_seconds = MIN_TIMESTAMP_SECONDS if rule.min is None else max(rule.min, MIN_TIMESTAMP_SECONDS)
-        self._max_seconds = MAX_TIMESTAMP_SECONDS if rule.max is None else min(rule.max, MAX_TIMESTAMP_SECONDS)
+        low = MIN_TIMESTAMP_SECONDS if rule.min is None else max(rule.min, MIN_TIMESTAMP_SECONDS)
+        high = MAX_TIMESTAMP_SECONDS if rule.max is None else min(rule.max, MAX_TIMESTAMP_SECONDS)
+        # All of the last second counts.
+        self._min_nanos, self._end_nanos = low * NANOS_PER_SECOND, (high + 1) * NANOS_PER_SECOND
 
     def check(self, timestamp: Message | int) -> RuleResult:
         """Check one timestamp."""
-        return None if self.fits(unix_nanos(timestamp)) else FieldReason.OUT_OF_RANGE
+        nanos = timestamp if isinstance(timestamp, int) else unix_nanos(timestamp)
+        return None if nanos is not None and self._min_nanos <= nanos < self._end_nanos else FieldReason.OUT_OF_RANGE
 
-    def fits(self, nanos: int | None) -> bool:
-        """Whether nanoseconds since 1970 lie within the bounds; None never does."""
-        return nanos is not None and self._min_seconds <= nanos // NANOS_PER_SECOND <= self._max_seconds
+    def fits(self, nanos: int) -> bool:
+        """Whether nanoseconds since 1970 lie within the bounds."""
+        return self._min_nanos <= nanos < self._end_nanos
 
 
 class RecentTimestampCheck:
@@ -72,15 +75,14 @@ class RecentTimestampCheck:
     def check(self, timestamp: Message | int, context: DecisionContext) -> RuleResult:
         """Check one timestamp; the answer holds for this moment only."""
         context.cacheable = False
-        nanos = unix_nanos(timestamp)
-        near = nanos is not None and abs(nanos - context.facts.received_ns) <= self._max_nanos
-        return None if near and self._bounds.fits(nanos) else FieldReason.OUT_OF_RANGE
+        nanos = timestamp if isinstance(timestamp, int) else unix_nanos(timestamp)
+        if nanos is not None and abs(nanos - context.facts.received_ns) <= self._max_nanos and self._bounds.fits(nanos):
+            return None
+        return FieldReason.OUT_OF_RANGE
 
 
-def unix_nanos(timestamp: Message | int) -> int | None:
-    """Nanoseconds since 1970, of a number or a `Timestamp`; None if it is not a valid one."""
-    if isinstance(timestamp, int):
-        return timestamp if timestamp // NANOS_PER_SECOND <= MAX_TIMESTAMP_SECONDS else None
+def unix_nanos(timestamp: Message) -> int | None:
+    """Nanoseconds since 1970, of a `Timestamp`; None if it is not a valid one."""
     seconds: int = getattr(timestamp, SECONDS_FIELD)
     nanos: int = getattr(timestamp, NANOS_FIELD)
     if MIN_TIMESTAMP_SECONDS <= seconds <= MAX_TIMESTAMP_SECONDS and 0 <= nanos < NANOS_PER_SECOND:

@@ -1,4 +1,4 @@
-"""Steps on the values of one field: one value, many, raw messages, an event's properties, a span's name.
+"""Steps on the values of one field: one value, many, a span's name. For raw messages see `raw_steps.py`.
 
 A step's `run` takes a parsed message, the context of the decision and the message's place. It strips from the message
 what fails, counts it, and raises Refused or PersonalAccount where the item can't leave at all.
@@ -7,20 +7,18 @@ what fails, counts it, and raises Refused or PersonalAccount where the item can'
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from gateway.engine.apply_rule import ApplyRule, RawMessage, apply_result
-from gateway.engine.attributes import PropertyRewrite
+from gateway.engine.apply_rule import ApplyRule, apply_result
 from gateway.engine.context import DecisionContext
-from gateway.engine.message_cache import CachedResult, MessageCache, MessageResult
 from gateway.engine.rules import RuleCheck
 from gateway.engine.spans import SpanNameCheck
-from gateway.errors import ItemReason, Reason, Refused
+from gateway.errors import Reason
 from gateway.model import FieldPath
-from gateway.plan import FieldPlan, Presence, Properties, SpanName, has_value_echo
+from gateway.plan import FieldPlan, Presence, SpanName
 from gateway.protobuf.schema import attribute
 
 Check = Callable[[Message, DecisionContext, FieldPath], None]
@@ -92,27 +90,6 @@ class AppliedValue:
                 replace(parsed, name, kept, context, there)
 
 
-class RawValue:
-    """One raw message: the common case, that it is known and stays, is kept short."""
-
-    __slots__ = ("_apply", "_cache", "_label", "_name")
-
-    def __init__(self, field: FieldPlan, cache: MessageCache) -> None:
-        self._name, self._label = attribute(field.number), field.name
-        self._cache = cache
-        self._apply = RawMessage(cache).apply
-
-    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
-        """Decide on the message, where there is one."""
-        name = self._name
-        value = getattr(parsed, name)
-        if (value or parsed.HasField(name)) and self._cache.known(context).get(value) != value:
-            there = (at, self._label)
-            kept = self._apply(value, context, there)
-            if kept is not value:
-                replace(parsed, name, kept, context, there)
-
-
 class AppliedValues:
     """Each of many values."""
 
@@ -142,47 +119,6 @@ class AppliedValues:
             context.note(at, reason, count=count)
 
 
-class RawValues:
-    """Each of many raw messages: the common case, that all are known and stay, is kept short."""
-
-    __slots__ = ("_cache", "_label", "_name")
-
-    def __init__(self, field: FieldPlan, cache: MessageCache) -> None:
-        self._name, self._label = attribute(field.number), f"{field.name}[*]"
-        self._cache = cache
-
-    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
-        """Decide on each, and leave in the list those that stay."""
-        cache, messages = self._cache, getattr(parsed, self._name)
-        context.spend(len(messages))
-        values = messages[:]
-        results = [*map(cache.known(context).get, values)]
-        if results != values:
-            messages[:] = _kept(values, results, cache, context, (at, self._label))
-
-
-class EventProperties:
-    """Each property of an event, by the rules of its event, which a field beside them names."""
-
-    __slots__ = ("_selector", "_steps")
-
-    def __init__(self, field: FieldPlan, rule: Properties) -> None:
-        self._selector = attribute(rule.selector)
-        self._steps: Mapping[str, Check] = {
-            event: RawValues(
-                field, MessageCache(PropertyRewrite(rules).rewrite, echoes=has_value_echo(rules.values()))
-            ).run
-            for event, rules in rule.events.items()
-        }
-
-    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
-        """Decide on each property. Raises Refused where the event isn't planned."""
-        step = self._steps.get(getattr(parsed, self._selector, ""))
-        if step is None:
-            raise Refused(ItemReason.EVENT_NOT_PLANNED)
-        step(parsed, context, at)
-
-
 class SpanNameStep:
     """A span's name, which its kind and its attributes have a say in."""
 
@@ -206,29 +142,3 @@ def replace(parsed: Message, name: str, kept: Any, context: DecisionContext, at:
         context.note(at, kept)
     else:
         setattr(parsed, name, kept)
-
-
-def _kept(
-    values: Sequence[bytes],
-    results: Sequence[MessageResult | None],
-    cache: MessageCache,
-    context: DecisionContext,
-    at: FieldPath,
-) -> list[bytes]:
-    """What is kept of raw messages, of which some aren't known or don't stay."""
-    if context.person is not None and None in results:
-        results = cache.expect(values, results, context, context.person)
-    kept: list[bytes] = []
-    stripped: dict[Reason, int] = {}
-    for value, known in zip(values, results, strict=True):
-        result = cache.decide(value, context, at) if known is None else known
-        if isinstance(result, CachedResult):
-            context.repeat(result.notes, at)
-            result = result.kept
-        if isinstance(result, bytes):
-            kept.append(result)
-        else:
-            stripped[result] = stripped.get(result, 0) + 1
-    for reason, count in stripped.items():
-        context.note(at, reason, count=count)
-    return kept
