@@ -70,7 +70,7 @@ def approved(claimed: Mapping[str, FieldPrivacy], recorded: Mapping[str, FieldPr
 
 def field_names(contract: Contract) -> frozenset[str]:
     """The full names of all fields and extensions of a contract."""
-    return frozenset(field.full_name for name in contract.messages for field in contract.fields(contract.message(name)))
+    return frozenset(field.full_name for name in contract.messages for field in contract.fields_of(name))
 
 
 def loosens(old: FieldPrivacy, new: FieldPrivacy) -> bool:
@@ -132,7 +132,7 @@ def _unfit_workspaces(contract: Contract, claimed: Mapping[str, FieldPrivacy]) -
     """The fields that are said to name a workspace, or to lead to one that does, and can't."""
     said = {name for name, privacy in claimed.items() if privacy.workspace} - contract.unreadable_fields
     holders = contract.messages if said else ()
-    fields = (field for name in holders for field in contract.fields(contract.message(name)))
+    fields = (field for name in holders for field in contract.fields_of(name))
     return frozenset(
         field.full_name
         for field in fields

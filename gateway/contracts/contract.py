@@ -57,10 +57,16 @@ class Contract:
 
     def fields(self, message: Descriptor) -> tuple[FieldDescriptor, ...]:
         """A message's fields and the extensions of it that the contract declares, by number."""
-        if message.full_name not in self._fields:
-            extensions = self._extensions.get(message.full_name, ())
-            self._fields[message.full_name] = tuple(sorted((*message.fields, *extensions), key=attrgetter("number")))
-        return self._fields[message.full_name]
+        name = message.full_name
+        found = self._fields.get(name)
+        if found is None:
+            extensions = self._extensions.get(name, ())
+            found = self._fields[name] = tuple(sorted((*message.fields, *extensions), key=attrgetter("number")))
+        return found
+
+    def fields_of(self, name: str) -> tuple[FieldDescriptor, ...]:
+        """The same of the message type with this full name. Raises KeyError."""
+        return self._fields.get(name) or self.fields(self.message(name))
 
     @cached_property
     def _fields(self) -> dict[str, tuple[FieldDescriptor, ...]]:

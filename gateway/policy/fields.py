@@ -16,7 +16,8 @@ from gateway.protobuf.descriptors import with_holders
 
 def is_map(field: FieldDescriptor) -> bool:
     """Whether a field is a map."""
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
+    message = field.message_type
+    return message is not None and message.has_options and message.GetOptions().map_entry
 
 
 def message_of_values(field: FieldDescriptor) -> Descriptor | None:
@@ -40,7 +41,7 @@ def types_leading_to(
     """The types in `starts`, and those of `types` with a field that `leads` to one, at any depth; by full name."""
     holders: dict[str, list[str]] = {}
     for name in types:
-        for target in filter(None, map(leads, contract.fields(contract.message(name)))):
+        for target in filter(None, map(leads, contract.fields_of(name))):
             holders.setdefault(target, []).append(name)
     return with_holders(starts, holders)
 

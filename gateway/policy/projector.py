@@ -6,7 +6,7 @@ Which of them a plan holds: `project.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -56,6 +56,7 @@ class Projector:
         self._field_rules = field_rules
         self._types = tuple(contract.message(name) for name in contract.messages)
         self._own_ruling: Callable[[FieldDescriptor], Ruling] = cache(self._ruling)
+        self._rule_for: Callable[[str, FieldPrivacy], Ruling] = cache(partial(rule_for, terms=terms))
         self.enum_numbers: Callable[[EnumDescriptor], tuple[int, ...]] = cache(self._enum_numbers)
         self._mask_resources = MaskResources(contract)
         self._kept_resource_fields: Callable[[MaskKey], tuple[int, ...]] = cache(self._resource_fields)
@@ -118,7 +119,7 @@ class Projector:
         if kind == "mask":
             return Mask()
         if kind not in UNCATEGORISED_KINDS:
-            return rule_for(kind, privacy, self._terms)
+            return self._rule_for(kind, privacy)
         if privacy.category is not Category.UNSPECIFIED and not self._terms.allows(privacy.category):
             return FieldReason.CATEGORY_NOT_ALLOWED
         if kind == "message":
@@ -130,9 +131,7 @@ class Projector:
         """The rulings on a map's keys and values."""
         privacy = self._classifications.get(field.full_name, FieldPrivacy())
         key, value = (message_of(field).fields_by_name[name] for name in ("key", "value"))
-        return rule_for(kind_of(key), FieldPrivacy(category=privacy.map_key), self._terms), self.value_ruling(
-            value, privacy
-        )
+        return self._rule_for(kind_of(key), FieldPrivacy(category=privacy.map_key)), self.value_ruling(value, privacy)
 
     def _ruling(self, field: FieldDescriptor) -> Ruling:
         if field.full_name in self._field_rules:
@@ -226,8 +225,9 @@ class Projector:
         self, starts: Callable[[FieldDescriptor], bool], leads: Callable[[FieldDescriptor], str | None]
     ) -> frozenset[str]:
         """The types with a field that `starts`, and those with one that `leads` to such a type, by name."""
-        found = [message.full_name for message in self._types if any(map(starts, self.contract.fields(message)))]
-        return types_leading_to(found, self.contract, self.contract.messages, leads)
+        names = self.contract.messages
+        found = [name for name in names if any(map(starts, self.contract.fields_of(name)))]
+        return types_leading_to(found, self.contract, names, leads)
 
     def _keeps_something(self, field: FieldDescriptor) -> bool:
         """Whether something of a field is kept, whatever its type comes to. A mask that is alone speaks of nothing."""
@@ -260,4 +260,4 @@ class Projector:
                 yield field.full_name
             elif (name := self._kept_type(field)) is not None and name not in seen:
                 seen.add(name)
-                ways.append(iter(self.contract.fields(self.contract.message(name))))
+                ways.append(iter(self.contract.fields_of(name)))

@@ -49,8 +49,8 @@ FORM_BY_TYPE: Final[Mapping[str, Form]] = {
     FIELD_MASK: Form.MASK,
 }
 
-_UNCATEGORISED_TYPES: Final = {"google.protobuf.Any": "any", FIELD_MASK: "mask"}
-"""Message types with a rule of their own, which need no category: what they hold decides."""
+_KIND_BY_TYPE: Final[Mapping[str, str]] = {**SCALAR_KINDS, "google.protobuf.Any": "any", FIELD_MASK: "mask"}
+"""What values of these types are; of others: a message. `Any` and masks need no category: what they hold decides."""
 
 UNCATEGORISED_KINDS: Final = frozenset({"any", "mask", "message"})
 """Kinds of values that need no category; one that is given is a further condition."""
@@ -129,7 +129,7 @@ def kind_of(field: FieldDescriptor) -> str:
 
 def kind_of_message(message: Descriptor) -> str:
     """The same of a message type."""
-    return _UNCATEGORISED_TYPES.get(message.full_name) or SCALAR_KINDS.get(message.full_name, "message")
+    return _KIND_BY_TYPE.get(message.full_name, "message")
 
 
 def rule_for(kind: str, privacy: FieldPrivacy, terms: RecipientTerms) -> Rule | Reason | None:

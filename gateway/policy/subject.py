@@ -113,6 +113,8 @@ class _SubjectFinder:
                 for path in self._first_of_each_type(below)
                 for field in self._contract.fields(message_of(path[-1]))
             ]
+            if not level:
+                return
 
     def _first_of_each_type(self, paths: Iterable[Path]) -> Iterator[Path]:
         """Yield the first few paths of each type, with a mark and without."""
