@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, reduce
+from operator import attrgetter
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -12,7 +13,7 @@ from gateway.engine import addresses
 from gateway.errors import Refused
 from gateway.model import NO_SUBJECT, Subject
 from gateway.plan import AttributePlan, FieldPlan, MessagePlan, Presence, SubjectPlan
-from gateway.protobuf.schema import Schema, attribute, build, parse, read
+from gateway.protobuf.schema import Schema, attribute, build, read
 
 
 class SubjectProjection:
@@ -20,23 +21,19 @@ class SubjectProjection:
 
     def __init__(self, plan: SubjectPlan) -> None:
         self.plan = plan
-        self._user_id = tuple(map(attribute, plan.user_id))
-        self._work_email = tuple(map(attribute, plan.work_email))
-        self._workspace = tuple(map(attribute, plan.workspace))
+        self._user_id, self._work_email = _at(plan.user_id), _at(plan.work_email)
+        self._workspace = _at(plan.workspace)
+        self._is_told = bool(plan.user_id or plan.work_email or plan.workspace)
         self._attribute = None if plan.workspace_attribute is None else AttributeReader(plan.workspace_attribute).read
         self._address = addresses.reader(plan.personal, plan.business)
 
     def read(self, raw: bytes) -> Subject:
         """The subject of a serialised message. Raises Refused if it is malformed."""
         named = "" if self._attribute is None else self._attribute(raw)
-        if not (self._user_id or self._work_email or self._workspace):
+        if not self._is_told:
             return Subject(workspace=named) if named else NO_SUBJECT
-        message = parse(self._schema, raw)
-        return Subject(
-            _follow(message, self._user_id),
-            _follow(message, self._work_email),
-            _follow(message, self._workspace) or named,
-        )
+        message = read(self._schema, raw)
+        return Subject(self._user_id(message), self._work_email(message), self._workspace(message) or named)
 
     @cached_property
     def _schema(self) -> Schema:
@@ -103,6 +100,10 @@ def _below(holders: Iterable[Any], name: str) -> list[Any]:
     return found
 
 
-def _follow(message: Message, path: tuple[str, ...]) -> str:
-    """What stands at the end of a path; a message that isn't there reads as an empty one."""
-    return str(reduce(getattr, path, message)) if path else ""
+def _at(path: Sequence[int]) -> Callable[[Any], str]:
+    """Return what tells what stands at the end of a path; a message that isn't there reads as an empty one."""
+    return attrgetter(".".join(map(attribute, path))) if path else _nothing
+
+
+def _nothing(_: object) -> str:
+    return ""

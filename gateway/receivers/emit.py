@@ -35,6 +35,12 @@ SERVICES: Final = tuple(
     )
 )
 
+PARSE_SHARE: Final = 32
+"""To find the items of a request costs at most this part of what deciding on as many bytes may.
+
+Of nothing but empty ones, which take longest, a quarter of a MiB takes 2 ms.
+"""
+
 CurrentFlows = Callable[[], Flows]
 """The flows in force; a call asks once."""
 
@@ -89,7 +95,7 @@ class BatchHandler(_EmitHandler):
     async def handle(self, request: bytes) -> bytes:
         """Return the serialised response. Raises Refused, Retryable, Rejected."""
         call = self._begin()
-        batch = await self._pipeline.off_loop(len(request), parse, BATCH_REQUEST, request)
+        batch = await self._pipeline.off_loop(len(request) // PARSE_SHARE, parse, BATCH_REQUEST, request)
         items = getattr(batch, ITEM)
         if not items:
             raise Refused(ItemReason.MALFORMED)
