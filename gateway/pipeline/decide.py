@@ -10,11 +10,12 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.detectors.work_limit import WorkLimit, WorkLimitExceeded
 from gateway.directory import Directory
 from gateway.errors import RefusalReason, Refused
 from gateway.model import Facts, Subject, Verdict
 from gateway.pipeline.batch_decision import BatchDecision
-from gateway.pipeline.offload import ITEM_BYTES, Offload
+from gateway.pipeline.offload import COSTLY_BYTES, INLINE_EFFORT, ITEM_BYTES, Offload
 
 Verdicts = tuple[Verdict, ...]
 """One for each destination."""
@@ -89,11 +90,29 @@ class Decider:
 
         Raises Refused, and Retryable without facts.
         """
-        about, verdicts = await self.off_loop(len(raw), self.decide_inline, flow, raw, received_ns, subject)
+        size = len(raw)
+        decided = self._decide_short(flow, raw, received_ns, subject) if size < COSTLY_BYTES else None
+        if decided is None:
+            size = max(size, COSTLY_BYTES)
+            decided = await self.off_loop(size, self.decide_inline, flow, raw, received_ns, subject)
+        about, verdicts = decided
         if verdicts is None:
             facts = _known(await self._directory.facts(about, received_ns), flow.is_personal(about))
             verdicts = await self.off_loop(len(raw), flow.decide, raw, facts)
         return about, verdicts
+
+    def _decide_short(
+        self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None
+    ) -> tuple[Subject, Verdicts | None] | None:
+        """Return what `decide_inline` does, in the event loop; None if it takes more effort than it may there.
+
+        As `off_loop` has it, without what that costs beside a short decision.
+        """
+        try:
+            with WorkLimit(INLINE_EFFORT):
+                return self.decide_inline(flow, raw, received_ns, subject)
+        except WorkLimitExceeded:
+            return None
 
     def decide_inline(
         self, flow: Decidable, raw: bytes, received_ns: int, subject: Subject | None = None

@@ -8,11 +8,12 @@ from typing import Final
 
 import pytest
 
+from gateway.detectors.work_limit import spend_work
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from gateway.model import Facts, Release, Subject, Verdict
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider, UndecidedBatch
-from gateway.pipeline.offload import COSTLY_BYTES, Offload
+from gateway.pipeline.offload import COSTLY_BYTES, INLINE_EFFORT, Offload
 from tests.support.one_by_one import decide_one_by_one
 
 ANNA: Final = Subject("usr_1", "anna@acme.example")
@@ -69,6 +70,23 @@ async def test_a_decision_has_the_facts_of_its_subject(how: str, size: int, thre
     subject, verdicts = await Decider(Directory(how), Offload()).decide(flow, bytes(size), 7)
     assert (subject, len(verdicts), flow.facts) == (ANNA, 1, [Facts(7, directory=True)])
     assert flow.threads == {thread}
+
+
+class LaboriousFlow(Flow):
+    """Has each decision look at more than the event loop has time for."""
+
+    def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
+        verdicts = super().decide(raw, facts)
+        spend_work(INLINE_EFFORT)
+        return verdicts
+
+
+@pytest.mark.parametrize(("size", "threads"), [(1, {"MainThread", "costly_0"}), (COSTLY_BYTES, {"costly_0"})])
+async def test_what_is_short_and_laborious_is_decided_elsewhere_once_begun(size: int, threads: set[str]) -> None:
+    flow = LaboriousFlow()
+    subject, verdicts = await Decider(Directory("at hand"), Offload()).decide(flow, bytes(size), 7)
+    assert (subject, len(verdicts)) == (ANNA, 1)
+    assert (len(flow.facts), flow.threads) == (len(threads), threads)
 
 
 @pytest.mark.parametrize("how", ["at hand", "awaited"])
