@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from gateway.cli.options import FILE, example
+from gateway.cli.system_roots import no_system_roots
 from gateway.errors import BadSetup
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def serve(
     configure_logging(config.telemetry.log.format, config.telemetry.log.level, sys.stderr)
     if path is None:
         _announce(config, _embedded_notice(config))
-    from gateway import app  # noqa: PLC0415
+    with no_system_roots():
+        from gateway import app  # noqa: PLC0415
 
     # Modules hold hardly any garbage, and two thirds of all objects: to look for it there would take longest.
     gc.freeze()
