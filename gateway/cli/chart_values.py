@@ -6,7 +6,6 @@ What else they say is the chart's alone: its schema knows it, and nothing of it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
@@ -107,7 +106,9 @@ class Secret(msgspec.Struct, frozen=True):
 def read_values(paths: Sequence[Path]) -> tuple[Values, Origin]:
     """The values of these files, a later one's over an earlier one's as helm has it. Raises BadSetup."""
     roots = [compose(load_text(path, BadSetup), str(path), BadSetup) for path in paths]
-    merged = reduce(_merged, [root if root.value is not None else replace(root, value={}) for root in roots])
+    merged = reduce(
+        _merged, [root if root.value is not None else msgspec.structs.replace(root, value={}) for root in roots]
+    )
     values, origin = build(_without_other_keys(merged, ()), Values, BadSetup)
     origin.check(_problems(values))
     return values, origin
@@ -126,7 +127,7 @@ def _merged(under: Node, over: Node) -> Node:
     match under.value, over.value:
         case dict(below), dict(above):
             shared = {key: _merged(below[key], above[key]) for key in below.keys() & above.keys()}
-            return replace(over, value={**below, **above, **shared})
+            return msgspec.structs.replace(over, value={**below, **above, **shared})
     return over
 
 
@@ -135,7 +136,7 @@ def _without_other_keys(node: Node, keys: tuple[str, ...]) -> Node:
         return node
     other = OTHER_KEYS.get(keys, frozenset())
     kept = {key: _without_other_keys(value, (*keys, key)) for key, value in node.value.items() if key not in other}
-    return replace(node, value=kept)
+    return msgspec.structs.replace(node, value=kept)
 
 
 def _problems(values: Values) -> Iterator[Problem]:

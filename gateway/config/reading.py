@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -97,7 +96,7 @@ def _with_place(node: Node, place: str) -> Node:
             return Node(place, {key: _with_place(entry, place) for key, entry in entries.items()})
         case list(items):
             return Node(place, [_with_place(item, place) for item in items])
-    return replace(node, place=place)
+    return msgspec.structs.replace(node, place=place)
 
 
 def _without_default_outbox(config: Config) -> Config:

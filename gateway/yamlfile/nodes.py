@@ -7,11 +7,12 @@ Less of YAML than there is: one document, no anchors, aliases or tags, keys are 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import msgspec
 import yaml
 
 from gateway.errors import BadSetup
@@ -31,17 +32,19 @@ tab, `|2#`, a tab inside a plain scalar, or `a?b` in a list between brackets.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A value of the document, and its place: `file:line` of its key, or of itself where it has none.
 
     `text` is a scalar as written, `plain` one that isn't in quotes.
     """
 
     place: str
-    value: str | int | float | bool | list[Node] | dict[str, Node] | None = field(repr=False)
-    text: str = field(default="", repr=False)
-    plain: bool = field(default=False, repr=False)
+    value: str | int | float | bool | list[Node] | dict[str, Node] | None
+    text: str = ""
+    plain: bool = False
+
+    def __repr__(self) -> str:
+        return f"Node(place={self.place!r})"
 
 
 def load_text(path: Path, error: type[BadSetup]) -> str:
@@ -133,6 +136,7 @@ class _Composer:
         self._events = events
         self._name = name
         self._error = error
+        self._place_on_line: Callable[[int], str] = cache(lambda line: f"{name}:{line + 1}")
 
     def document(self) -> Node:
         """The only document. Raises `error` and _UnsupportedYaml."""
@@ -180,12 +184,15 @@ class _Composer:
         return entries
 
     def _place(self, event: yaml.Event) -> str:
-        return f"{self._name}:{_line(event) + 1}"
+        return self._place_on_line(_line(event))
+
+
+_PLAIN_EVENTS: Final = (yaml.ScalarEvent, yaml.CollectionStartEvent)
 
 
 def _plain_event(event: yaml.Event, depth: int) -> yaml.ScalarEvent | yaml.CollectionStartEvent:
     """The beginning of a node that is no more than a text, a list or a mapping. Raises _UnsupportedYaml."""
-    if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) or event.anchor is not None:
+    if not isinstance(event, _PLAIN_EVENTS) or event.anchor is not None:
         raise _UnsupportedYaml("anchors and aliases are not allowed; write it out", _line(event))
     if event.tag is not None:
         raise _UnsupportedYaml("tags are not allowed", _line(event))
