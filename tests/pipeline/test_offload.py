@@ -114,6 +114,17 @@ async def test_a_turn_that_comes_as_its_caller_leaves_is_passed_on() -> None:
     assert await queue.end() == ["b"]
 
 
+async def test_what_waits_behind_given_up_work_is_not_begun_once_it_is_given_up_too() -> None:
+    queue = Queue()
+    for caller in "abc":
+        queue.add(caller)
+    await asyncio.sleep(0)
+    for task in queue.tasks[:2]:
+        task.cancel()
+        await asyncio.sleep(0)  # the next one's turn has come
+    assert await queue.end() == ["b", "c"]
+
+
 async def test_what_was_long_is_followed_by_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offload, "MAX_REST_SECONDS", 1000.0)
     held = Offload()
