@@ -15,6 +15,31 @@ T = TypeVar("T")
 _NO_COUNTS: Final[Mapping[Any, int]] = {}
 
 
+class ReleaseBatch(msgspec.Struct, frozen=True, gc=False):
+    """The releases of items at one destination by one plan, without an object for each. Only `BatchVerdict` makes one.
+
+    `payloads` has the minimised bytes of each, `personal` the places of those that are about personal accounts.
+    """
+
+    destination: str
+    type: str
+    plan: str
+    payloads: Sequence[bytes]
+    personal: Collection[int] = ()
+
+    def __repr__(self) -> str:
+        return f"ReleaseBatch({len(self.payloads)} of {self.type} for {self.destination})"
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    def select(self, places: Sequence[int]) -> ReleaseBatch:
+        """Return the releases at these places, in their order."""
+        payloads = [self.payloads[place] for place in places]
+        personal = frozenset(new for new, old in enumerate(places) if old in self.personal) if self.personal else ()
+        return ReleaseBatch(self.destination, self.type, self.plan, payloads, personal)
+
+
 class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
     """What becomes of the items of a batch at one destination, by their index. Only `gateway.engine` makes one.
 
@@ -59,6 +84,13 @@ class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
             self.stripped_by_category.get(index, _NO_COUNTS),
             index in self.personal,
         )
+
+    def releases_at(self, places: Sequence[int]) -> ReleaseBatch:
+        """Return the releases of these items, of which each has one."""
+        payloads = [payload for payload in map(self.payloads.__getitem__, places) if payload is not None]
+        assert len(payloads) == len(places)
+        personal = frozenset(new for new, old in enumerate(places) if old in self.personal) if self.personal else ()
+        return ReleaseBatch(self.destination, self.type, self.plan, payloads, personal)
 
     def only(self, indices: Sequence[int]) -> BatchVerdict:
         """Return the verdict on some of the items; `indices`, in order, become 0, 1, …."""

@@ -50,8 +50,8 @@ class Exporter(Protocol):
         """How much it takes at the moment."""
         ...
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Send entries and return the outcome of each: as many, in the same order.
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
+        """Send entries and return the outcome of each: as many, in the same order, those of one batch after another's.
 
         Several calls may be under way at once. Raises Retryable or Rejected where that is the outcome of them all.
         """
@@ -66,7 +66,7 @@ class Exporter(Protocol):
 class ImmediateExporter(Protocol):
     """An exporter that keeps nothing and never waits has `consume` too: nothing is stored for it."""
 
-    def consume(self, batch: Sequence[OutboxEntry]) -> None:
+    def consume(self, batches: Sequence[EntryBatch]) -> None:
         """Take entries, at once. Raises nothing."""
         ...
 
