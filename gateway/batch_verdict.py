@@ -39,6 +39,15 @@ class ReleaseBatch(msgspec.Struct, frozen=True, gc=False):
         personal = frozenset(new for new, old in enumerate(places) if old in self.personal) if self.personal else ()
         return ReleaseBatch(self.destination, self.type, self.plan, payloads, personal)
 
+    def joined(self, others: Sequence[ReleaseBatch]) -> ReleaseBatch:
+        """Return these releases and others by the same plan for the same destination, one batch after another."""
+        kind, payloads, personal = (self.destination, self.type, self.plan), [*self.payloads], {*self.personal}
+        for other in others:
+            assert (other.destination, other.type, other.plan) == kind
+            personal.update(len(payloads) + place for place in other.personal)
+            payloads += other.payloads
+        return ReleaseBatch(*kind, payloads, personal)
+
 
 class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
     """What becomes of the items of a batch at one destination, by their index. Only `gateway.engine` makes one.
