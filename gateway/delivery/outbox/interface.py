@@ -53,6 +53,9 @@ class Outbox(Protocol):
     again with whatever is written next, and not leased meanwhile.
     """
 
+    last_erasure_ns: int
+    """When `erase` was last called, 0 for never. What was received before isn't sent unless it is decided on again."""
+
     async def accept(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Store all, in one transaction, or none. What is known under its key isn't stored again.
 
@@ -62,7 +65,10 @@ class Outbox(Protocol):
         ...
 
     async def unknown(self, batches: Sequence[EntryBatch]) -> Sequence[EntryBatch]:
-        """Return what hasn't come before, each entry once, without the batches of which nothing is left. Raises Refused as `accept` does."""
+        """Return what hasn't come before, each entry once, without the batches of which nothing is left.
+
+        Raises Refused as `accept` does.
+        """
         ...
 
     async def remember(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
