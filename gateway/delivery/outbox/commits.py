@@ -14,9 +14,10 @@ from typing import Final
 
 from gateway.config import Outbox as Settings
 from gateway.delivery.outbox import retention, schema
+from gateway.delivery.outbox.by_item import Leased
 from gateway.delivery.outbox.file import OutboxFile
 from gateway.delivery.outbox.gauges import Gauges
-from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.interface import Removed
 from gateway.delivery.outbox.jobs import Job, LeaseEnd, ReadJob
 from gateway.delivery.outbox.leases import Leases
 from gateway.delivery.outbox.live_store import LiveStore

@@ -19,9 +19,9 @@ from typing import Final
 
 import msgspec
 
+from gateway.delivery.outbox.by_item import ItemEntry
 from gateway.delivery.outbox.schema import Damaged
 from gateway.errors import CallReason, Refused
-from gateway.model import OutboxEntry
 from gateway.telemetry import ResourceUsage
 
 MAX_TABLE_KEYS: Final = 500_000
@@ -58,7 +58,7 @@ class DedupTable:
         """How many keys the younger table has, of how many."""
         return ResourceUsage(self._count, MAX_TABLE_KEYS)
 
-    def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
+    def unknown(self, entries: Sequence[ItemEntry]) -> Sequence[ItemEntry]:
         """Return those that haven't come before, each once.
 
         Raises Refused where a key came for another item, Damaged, sqlite3.Error.
@@ -86,7 +86,7 @@ class DedupTable:
             new.append(entry)
         return new
 
-    def add(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    def add(self, entries: Sequence[ItemEntry], now_ns: int) -> None:
         """Note that these have come."""
         fingerprints = {entry.key: entry.fingerprint for entry in entries if entry.fingerprint}
         if not fingerprints:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.by_item import Leased
 from gateway.delivery.outbox.rows import Row
 from gateway.delivery.outbox.store import Store
 from gateway.exporters.base import BatchLimits

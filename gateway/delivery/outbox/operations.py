@@ -7,18 +7,18 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from gateway.delivery.outbox.by_item import ItemEntry, Leased
 from gateway.delivery.outbox.commits import Commits
-from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.interface import Removed
 from gateway.delivery.outbox.store import Store
 from gateway.errors import Reason
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry
 
 
 class Accept(msgspec.Struct, frozen=True, gc=False):
     """Stores entries."""
 
-    entries: Sequence[OutboxEntry]
+    entries: Sequence[ItemEntry]
     now_ns: int
 
     def apply(self, store: Store) -> None:
@@ -29,9 +29,9 @@ class Accept(msgspec.Struct, frozen=True, gc=False):
 class Unknown(msgspec.Struct, frozen=True, gc=False):
     """Looks for entries that haven't come before."""
 
-    entries: Sequence[OutboxEntry]
+    entries: Sequence[ItemEntry]
 
-    def apply(self, store: Store) -> Sequence[OutboxEntry]:
+    def apply(self, store: Store) -> Sequence[ItemEntry]:
         """Return them, each once. Raises Refused as `Store.unknown` does."""
         return store.unknown(self.entries)
 
@@ -39,7 +39,7 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
 class Remember(msgspec.Struct, frozen=True, gc=False):
     """Notes entries that came and aren't stored."""
 
-    entries: Sequence[OutboxEntry]
+    entries: Sequence[ItemEntry]
     now_ns: int
 
     def apply(self, store: Store) -> None:

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 from zlib import crc32
 
-from gateway.delivery.outbox.interface import Leased
-from gateway.model import OutboxEntry
+from gateway.delivery.outbox.by_item import ItemEntry, Leased
 
 T = TypeVar("T")
 
@@ -36,7 +35,7 @@ LOST_ITEM: Final[Item] = (0, b"", b"", 0, b"", -1, b"")
 """What is left of an item that can't be read."""
 
 
-def item_of(kind: int, entry: OutboxEntry) -> Item:
+def item_of(kind: int, entry: ItemEntry) -> Item:
     """Return what is written of an entry."""
     key, fingerprint, received, payload = entry.key, entry.fingerprint, entry.received_ns, entry.release.payload
     subjects = b"".join((*entry.subjects, *([PERSONAL_MARKER] if entry.release.personal else ())))

@@ -9,12 +9,12 @@ from contextlib import closing
 from typing import Final
 
 from gateway.delivery.outbox.batches import INSERT, MAX_BATCH_BYTES, MAX_BATCH_ITEMS, MIN_BATCH_ITEMS, Batches
+from gateway.delivery.outbox.by_item import ItemEntry, Leased
 from gateway.delivery.outbox.dedup import DedupTable
-from gateway.delivery.outbox.interface import NANOS_PER_SECOND, Leased
+from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.delivery.outbox.queues import Queue, Queues
 from gateway.delivery.outbox.rows import COLUMNS, Item, Row, chunks, hashes, item_of, leased, placeholders
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
-from gateway.model import OutboxEntry
 from gateway.telemetry import ResourceUsage
 
 ROW_OVERHEAD_BYTES: Final = 200
@@ -90,15 +90,15 @@ class Store:
 
     # What comes.
 
-    def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
+    def unknown(self, entries: Sequence[ItemEntry]) -> Sequence[ItemEntry]:
         """Return those that haven't come before, each once. Raises Refused where a key came for another item."""
         return self._dedup.unknown(entries)
 
-    def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    def remember(self, entries: Sequence[ItemEntry], now_ns: int) -> None:
         """Note that entries have come which aren't stored. Raises Refused where a key came for another item."""
         self._dedup.add(self._dedup.unknown(entries), now_ns)
 
-    def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    def accept(self, entries: Sequence[ItemEntry], now_ns: int) -> None:
         """Store entries as `Outbox.accept` does; what it raises, it raises before it changes anything."""
         new = self._dedup.unknown(entries)
         if not new:
@@ -113,7 +113,7 @@ class Store:
         self._dedup.add(new, now_ns)
         self._insert(new)
 
-    def _insert(self, entries: Sequence[OutboxEntry]) -> None:
+    def _insert(self, entries: Sequence[ItemEntry]) -> None:
         by_queue: dict[Queue, list[Item]] = {}
         for entry in entries:
             queue, kind = self.queues.kind(entry.release)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from gateway.config import Outbox as Settings
+from gateway.delivery.outbox.by_item import Leased, chosen, items_of, leased_batches
 from gateway.delivery.outbox.commits import Commits
-from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.interface import LeasedBatch, Removed
 from gateway.delivery.outbox.job_thread import JobThread
 from gateway.delivery.outbox.jobs import Job, LeaseEnd, Operation, ReadJob
 from gateway.delivery.outbox.operations import (
@@ -37,9 +38,10 @@ from gateway.delivery.outbox.retention import (
     ReplayDeadLetters,
 )
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, RETRY_AFTER_SECONDS, ROW_OVERHEAD_BYTES
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, Reason, Retryable
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, QueueDepth
+from gateway.model import QueueDepth
 from gateway.telemetry import ResourceUsage
 from gateway.telemetry.checks import Check
 
@@ -59,6 +61,8 @@ class SqliteOutbox:
         """`open` makes one."""
         self._commits = commits
         self._thread = JobThread(commits)
+        self.last_erasure_ns = 0
+        """When something was last erased."""
 
     @classmethod
     def open(cls, path: Path, settings: Settings) -> Self:
@@ -75,27 +79,28 @@ class SqliteOutbox:
         """How many items and dead letters were taken over from them."""
         return self._commits.file.recovered
 
-    async def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def accept(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Store all, or none."""
+        entries = items_of(batches)
         size = sum([len(entry.release.payload) for entry in entries]) + ROW_OVERHEAD_BYTES * len(entries)
         pending = self._thread.pending_bytes
         if pending and pending + size > MAX_PENDING_BYTES:
             raise Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
         await self._thread.run(Job(Accept(entries, now_ns), size))
 
-    async def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
-        """Return those that haven't come before."""
-        return await self._thread.run(ReadJob(Unknown(entries)))
+    async def unknown(self, batches: Sequence[EntryBatch]) -> Sequence[EntryBatch]:
+        """Return what hasn't come before."""
+        return chosen(batches, await self._thread.run(ReadJob(Unknown(items_of(batches)))))
 
-    async def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def remember(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Know entries by their keys."""
-        await self._thread.run(Job(Remember(entries, now_ns)))
+        await self._thread.run(Job(Remember(items_of(batches), now_ns)))
 
-    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
+    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[LeasedBatch]:
         """Lease what is due."""
         leasing = self._thread.run(ReadJob(Lease(self._commits, destination, bounds, now_ns)))
         try:
-            return await asyncio.shield(leasing)
+            return leased_batches(await asyncio.shield(leasing))
         except asyncio.CancelledError:
             leasing.add_done_callback(self._nack)
             raise
@@ -122,6 +127,7 @@ class SqliteOutbox:
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects."""
+        self.last_erasure_ns = max(self.last_erasure_ns, now_ns)
         counts = await self._thread.run(Job(Erase(self._commits, tuple(subjects), now_ns)))
         await self._wipe(erased=True)
         return counts
