@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ _NO_COUNTS: Final[Mapping[Any, int]] = {}
 
 
 class ReleaseBatch(msgspec.Struct, frozen=True, gc=False):
-    """The releases of items at one destination by one plan, without an object for each. Only `BatchVerdict` makes one.
+    """The releases of items at one destination by one plan, without an object for each. Only of verdicts is one made.
 
     `payloads` has the minimised bytes of each, `personal` the places of those that are about personal accounts.
     """
@@ -26,6 +26,15 @@ class ReleaseBatch(msgspec.Struct, frozen=True, gc=False):
     plan: str
     payloads: Sequence[bytes]
     personal: Collection[int] = ()
+
+    @classmethod
+    def of(cls, releases: Sequence[Release]) -> Self:
+        """Return releases by one plan for one destination as a batch."""
+        first = releases[0]
+        kind = first.destination, first.type, first.plan
+        assert all((one.destination, one.type, one.plan) == kind for one in releases)
+        personal = frozenset(place for place, one in enumerate(releases) if one.personal)
+        return cls(*kind, [one.payload for one in releases], personal)
 
     def __repr__(self) -> str:
         return f"ReleaseBatch({len(self.payloads)} of {self.type} for {self.destination})"

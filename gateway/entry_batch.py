@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby
 from typing import Final
 
 import msgspec
@@ -64,10 +65,10 @@ class EntryBatch(msgspec.Struct, frozen=True, gc=False):
         """Return the entries at these places, in their order."""
         return EntryBatch(
             self.releases.select(places),
-            b"".join([self.key(place) for place in places]),
+            at_places(self.keys, KEY_BYTES, places),
             [self.received_ns[place] for place in places],
             [self.subjects[place] for place in places] if self.subjects else (),
-            b"".join([self.fingerprint(place) for place in places]) if self.fingerprints else b"",
+            at_places(self.fingerprints, FINGERPRINT_BYTES, places),
         )
 
     def entries(self) -> Iterator[OutboxEntry]:
@@ -83,3 +84,40 @@ class EntryBatch(msgspec.Struct, frozen=True, gc=False):
                 self.received_ns[place],
                 place in releases.personal,
             )
+
+
+def at_places(column: bytes, size: int, places: Iterable[int]) -> bytes:
+    """Return what stands at these places of a column that has `size` bytes for each place; of an empty one, nothing."""
+    return b"".join([column[place * size : (place + 1) * size] for place in places]) if column else b""
+
+
+def joined(batches: Sequence[EntryBatch]) -> Sequence[EntryBatch]:
+    """Return batches, those of one kind that follow one another as one."""
+    if len(batches) == 1:
+        return batches
+    return [_joined([*group]) for _, group in groupby(batches, _kind)]
+
+
+def _joined(batches: Sequence[EntryBatch]) -> EntryBatch:
+    first, *others = batches
+    if not others:
+        return first
+    hashed = any(batch.subjects for batch in batches)
+    return EntryBatch(
+        first.releases.joined([other.releases for other in others]),
+        b"".join([batch.keys for batch in batches]),
+        [received_ns for batch in batches for received_ns in batch.received_ns],
+        [one for batch in batches for one in batch.subjects or (b"",) * len(batch)] if hashed else (),
+        b"".join([batch.fingerprints for batch in batches]),
+    )
+
+
+def _kind(batch: EntryBatch) -> tuple[str, str, str, bool]:
+    """Return what all entries of a batch have in common."""
+    releases = batch.releases
+    return releases.destination, releases.type, releases.plan, bool(batch.fingerprints)
+
+
+def entries(batches: Iterable[EntryBatch]) -> Iterator[OutboxEntry]:
+    """Yield the entries of several batches one by one."""
+    return chain.from_iterable(batch.entries() for batch in batches)

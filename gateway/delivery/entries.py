@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Final
 
 import msgspec
 
 from gateway.batch_verdict import BatchVerdict
 from gateway.delivery.keys import Keys
+from gateway.entry_batch import FINGERPRINT_BYTES, EntryBatch, at_places
 from gateway.model import Identifier, OutboxEntry, Release
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.flows import Flows
@@ -44,25 +44,48 @@ class EntryBuilder:
 
     def entries_of(
         self, decision: BatchDecision, received_ns: Sequence[int], sent: BatchSource = ONCE
-    ) -> list[OutboxEntry]:
-        """Return the entries of the releases of a batch whose items were received at these times."""
-        entries: list[OutboxEntry] = []
-        fingerprints = [self._keys.fingerprint(item) for item in sent.items] if sent.request_id else ()
-        for verdict in decision.verdicts:
-            keys = self._batch_keys(verdict, decision.indices, sent)
-            for place, (payload, index, key) in enumerate(zip(verdict.payloads, decision.indices, keys, strict=True)):
-                if payload is not None:
-                    release, subjects = verdict.release(place, payload), _hashed(self._keys, verdict.subjects[place])
-                    fingerprint = fingerprints[index] if fingerprints else b""
-                    entries.append(OutboxEntry(release, key, fingerprint, received_ns[index], subjects))
-        return entries
+    ) -> list[EntryBatch]:
+        """Return the entries of the releases of a batch whose items were received at these times, by destination."""
+        fingerprints = self._keys.fingerprints(sent.items) if sent.request_id else b""
+        return [
+            self._batch(verdict, decision.indices, received_ns, sent, fingerprints)
+            for verdict in decision.verdicts
+            if verdict.releases
+        ]
 
-    def _batch_keys(self, verdict: BatchVerdict, indices: Sequence[int], sent: BatchSource) -> Sequence[bytes]:
-        """Return a key for each item of a batch at one destination."""
+    def _batch(
+        self,
+        verdict: BatchVerdict,
+        indices: Sequence[int],
+        received_ns: Sequence[int],
+        sent: BatchSource,
+        fingerprints: bytes,
+    ) -> EntryBatch:
+        """Return the entries of one destination; `received_ns` and `fingerprints` are of all items that were sent."""
+        places: Sequence[int] = range(len(verdict.payloads))
+        subjects = verdict.subjects
+        if verdict.ended:
+            places = [place for place in places if place not in verdict.ended]
+            indices, subjects = [indices[place] for place in places], [subjects[place] for place in places]
+        if len(indices) < len(received_ns):
+            received_ns, fingerprints = (
+                [received_ns[index] for index in indices],
+                at_places(fingerprints, FINGERPRINT_BYTES, indices),
+            )
+        return EntryBatch(
+            verdict.releases_at(places),
+            self._batch_keys(verdict.destination, indices, sent),
+            received_ns,
+            self._keys.subjects(subjects),
+            fingerprints,
+        )
+
+    def _batch_keys(self, destination: str, indices: Sequence[int], sent: BatchSource) -> bytes:
+        """Return the keys of items at one destination."""
         if not sent.request_id:
             return self._keys.fresh(len(indices))
-        key = partial(self._keys.key, self._caller, sent.request_id)
-        return [key(sent.first + index, verdict.destination) for index in indices]
+        in_request = [sent.first + index for index in indices]
+        return self._keys.request_keys(self._caller, sent.request_id, in_request, destination)
 
 
 class AgentEntryBuilder:

@@ -12,8 +12,9 @@ import msgspec
 from gateway.batch_verdict import BatchVerdict
 from gateway.delivery import Delivery
 from gateway.delivery.entries import BatchSource, EntryBuilder
+from gateway.entry_batch import EntryBatch
 from gateway.errors import ItemReason, Reason, RefusalReason, Refused
-from gateway.model import OutboxEntry, Verdict
+from gateway.model import Verdict
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider, UndecidedBatch, Verdicts
 from gateway.pipeline.flows import Flow
@@ -69,7 +70,7 @@ class _DecidedItems(msgspec.Struct, frozen=True, gc=False):
 
     resolved: ResolvedItems
     decision: BatchDecision
-    entries: Sequence[OutboxEntry]
+    entries: Sequence[EntryBatch]
     took_ns: int
 
     def __repr__(self) -> str:
@@ -150,7 +151,7 @@ class ItemPipeline:
 
         Raises Refused for too many, Retryable, Rejected.
         """
-        outcome, entries = BatchOutcome(), list[OutboxEntry]()
+        outcome, entries = BatchOutcome(), list[EntryBatch]()
         chunks = Chunks(raws, len)
         for chunk, size in chunks:
             if outcome.count + len(chunk) > MAX_CALL_ITEMS:
@@ -163,21 +164,21 @@ class ItemPipeline:
             await self.deliver(entries)
         return outcome
 
-    async def add(self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes]) -> Sequence[OutboxEntry]:
+    async def add(self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes]) -> Sequence[EntryBatch]:
         """Decide on more items and return their entries, not yet delivered. Raises Refused for too many rejected ones.
 
         Each was sent by itself: it is the first of its request.
         """
-        entries, chunks = list[OutboxEntry](), Chunks(raws, len)
+        entries, chunks = list[EntryBatch](), Chunks(raws, len)
         for chunk, size in chunks:
             entries += await self._add(outcome, resolver, chunks, chunk, size)
         return entries
 
     async def _add(
         self, outcome: BatchOutcome, resolver: ItemResolver, chunks: Chunks[bytes], chunk: Sequence[bytes], size: int
-    ) -> Sequence[OutboxEntry]:
+    ) -> Sequence[EntryBatch]:
         """Decide on the next chunk of a call's items, note what became of them, and return their entries."""
-        entries, begun_ns = list[OutboxEntry](), time.perf_counter_ns()
+        entries, begun_ns = list[EntryBatch](), time.perf_counter_ns()
         for decided in await self._decide(resolver, chunk, outcome.count, size):
             if isinstance(decided, _DecidedItems):
                 outcome.add(decided.decision)
@@ -236,7 +237,7 @@ class ItemPipeline:
         entries = self._entries(resolved, decision, items.received_ns)
         return _DecidedItems(resolved, decision, entries, items.took_ns)
 
-    def _entries(self, resolved: ResolvedItems, decision: BatchDecision, received_ns: int) -> Sequence[OutboxEntry]:
+    def _entries(self, resolved: ResolvedItems, decision: BatchDecision, received_ns: int) -> Sequence[EntryBatch]:
         source = BatchSource(resolved.messages, resolved.request_id, resolved.first)
         return self._entries_of(decision, [received_ns] * len(resolved.messages), source)
 

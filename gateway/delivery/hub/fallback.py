@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.delivery import Delivery, worker
+from gateway.delivery import Delivery, direct_sends
 from gateway.delivery.hub.client import HubClient, groups_of
 from gateway.errors import Retryable
 from gateway.model import OutboxEntry
 
-DIRECT_SECONDS: Final = 2 * worker.DIRECT_SECONDS
+DIRECT_SECONDS: Final = 2 * direct_sends.DIRECT_SECONDS
 """How long a caller waits for the hub, in seconds: what that doesn't acknowledge by then is stored here.
 
 A hub that itself tries a recipient first has time to store what that doesn't take.

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from gateway.entry_batch import EntryBatch
+from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch
 from gateway.errors import Reason
 from gateway.exporters.base import BatchLimits
 from gateway.model import QueueDepth
@@ -34,6 +34,25 @@ class LeasedBatch(msgspec.Struct, frozen=True, gc=False):
     personal: Collection[int] = ()
     attempts: int = 0
     damaged: Collection[int] = ()
+
+    def part(self, start: int, stop: int) -> LeasedBatch:
+        """Return the entries at these places as a batch of their own."""
+        if (start, stop) == (0, len(self.ids)):
+            return self
+        places = range(start, stop)
+        return LeasedBatch(
+            self.ids[start:stop],
+            self.destination,
+            self.type,
+            self.plan,
+            self.payloads[start:stop],
+            self.keys[start * KEY_BYTES : stop * KEY_BYTES],
+            self.received_ns[start:stop],
+            self.fingerprints[start * FINGERPRINT_BYTES : stop * FINGERPRINT_BYTES],
+            frozenset(place - start for place in self.personal if place in places),
+            self.attempts,
+            frozenset(place - start for place in self.damaged if place in places),
+        )
 
     def __repr__(self) -> str:
         return f"LeasedBatch({len(self.ids)} from {self.ids.start} on, {self.type} for {self.destination})"

@@ -31,22 +31,20 @@ _ID_FIELDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 def json_line(entry: OutboxEntry, message_class: MessageClass) -> bytes | Rejected:
     """One line, newline included. Rejected where the type is in no contract, or the message has no JSON form."""
-    release = entry.release
     try:
-        cls = message_class(release.type)
+        cls = message_class(entry.type)
     except KeyError:
         return Rejected(ItemReason.UNKNOWN_TYPE)
     try:
-        return msgspec.json.encode(_document(entry, cls.FromString(release.payload))) + b"\n"
+        return msgspec.json.encode(_document(entry, cls.FromString(entry.payload))) + b"\n"
     except (*SERIALIZATION_ERRORS, msgspec.MsgspecError):
         return Rejected(ItemReason.MALFORMED)
 
 
 def _document(entry: OutboxEntry, message: Message) -> Mapping[str, object]:
-    release = entry.release
-    if release.type in BY_ITEM:
-        return {_GROUP_NAMES[release.type]: [_otlp_json(message)]}
-    return {"type": release.type, "plan": release.plan, "key": entry.key.hex(), "message": proto_json(message)}
+    if entry.type in BY_ITEM:
+        return {_GROUP_NAMES[entry.type]: [_otlp_json(message)]}
+    return {"type": entry.type, "plan": entry.plan, "key": entry.key.hex(), "message": proto_json(message)}
 
 
 def _otlp_json(message: Message) -> Mapping[str, object]:

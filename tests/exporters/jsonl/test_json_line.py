@@ -37,9 +37,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import EndReason, ItemReason, Rejected
 from gateway.exporters.jsonl.json_line import json_line
-from gateway.model import OutboxEntry
 from gateway.otlp.signals import LOGS
 from tests.exporters.items import entry
 
@@ -48,12 +48,18 @@ def known(name: str) -> type[Message]:
     return GetMessageClass(Default().FindMessageTypeByName(name))
 
 
-def held(message: Message) -> OutboxEntry:
+def held(message: Message) -> EntryBatch:
     return entry(message.DESCRIPTOR.full_name, message.SerializePartialToString())
 
 
+def line(batch: EntryBatch) -> bytes | Rejected:
+    """The line of the one entry of a batch."""
+    (one,) = batch.entries()
+    return json_line(one, known)
+
+
 def drawn(message: Message) -> Any:
-    text = json_line(held(message), known)
+    text = line(held(message))
     assert isinstance(text, bytes)
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
@@ -233,10 +239,10 @@ def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected
 
 def test_a_line_that_comes_again_can_be_told_by_its_key() -> None:
     once, again, other = (
-        json.loads(json_line(entry("google.protobuf.Timestamp", sent), known))  # type: ignore[arg-type]
+        json.loads(line(entry("google.protobuf.Timestamp", sent)))  # type: ignore[arg-type]
         for sent in (b"", b"", b"\x10\x00")
     )
-    assert once["key"] == again["key"] == entry("google.protobuf.Timestamp", b"").key.hex()
+    assert once["key"] == again["key"] == entry("google.protobuf.Timestamp", b"").keys.hex()
     assert other == once | {"key": other["key"]} != once
 
 
@@ -262,8 +268,8 @@ def _unknown_payload() -> Status:
     ],
     ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
 )
-def test_what_has_no_form_is_rejected(refused: OutboxEntry, reason: EndReason) -> None:
-    assert json_line(refused, known) == Rejected(reason)
+def test_what_has_no_form_is_rejected(refused: EntryBatch, reason: EndReason) -> None:
+    assert line(refused) == Rejected(reason)
 
 
 VALUES = st.recursive(
