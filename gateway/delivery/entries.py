@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -10,9 +10,7 @@ import msgspec
 from gateway.batch_verdict import BatchVerdict
 from gateway.delivery.keys import Keys
 from gateway.entry_batch import FINGERPRINT_BYTES, EntryBatch, at_places
-from gateway.model import Identifier, OutboxEntry, Release
 from gateway.pipeline.batch_decision import BatchDecision
-from gateway.pipeline.flows import Flows
 
 
 class BatchSource(msgspec.Struct, frozen=True, gc=False):
@@ -30,9 +28,6 @@ class BatchSource(msgspec.Struct, frozen=True, gc=False):
 
 
 ONCE: Final = BatchSource()
-
-_NO_FINGERPRINT: Final = bytes(8)
-"""The fingerprint of what came without one, so that what an agent sends twice is known all the same."""
 
 
 class EntryBuilder:
@@ -86,27 +81,3 @@ class EntryBuilder:
             return self._keys.fresh(len(indices))
         in_request = [sent.first + index for index in indices]
         return self._keys.request_keys(self._caller, sent.request_id, in_request, destination)
-
-
-class AgentEntryBuilder:
-    """Makes the entries of what agents handed over and a hub has decided on again."""
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-
-    def entry_of(  # noqa: PLR0913, PLR0917 - an entry, and what made it
-        self, flows: Flows, agent: str, release: Release, key: bytes, fingerprint: bytes, received_ns: int
-    ) -> OutboxEntry:
-        """Return the entry of a release that these flows made, by the key and the fingerprint that the agent gave."""
-        values = flows.engine(release.type, release.destination).subjects(release.payload)
-        return OutboxEntry(
-            release,
-            self._keys.key_of_agent(agent, key),
-            fingerprint or _NO_FINGERPRINT,
-            received_ns,
-            _hashed(self._keys, values),
-        )
-
-
-def _hashed(keys: Keys, values: Collection[Identifier]) -> tuple[bytes, ...]:
-    return tuple([keys.subject(category, value) for category, value in values]) if values else ()

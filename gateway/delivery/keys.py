@@ -62,13 +62,20 @@ class Keys:
         return b"".join(keys)
 
     @staticmethod
-    def key_of_agent(agent: str, key: bytes) -> bytes:
-        """Return 16 bytes for a key that an agent made: agents can't meet each other's.
+    def keys_of_agent(agent: str, keys: bytes) -> bytes:
+        """Return 16 bytes for each key that an agent made, one behind the other: agents can't meet each other's.
 
-        The agent's key is secret enough, and so all replicas of a hub make the same of it, whichever the agent turns
-        to.
+        The agent's keys are secret enough, and so all replicas of a hub make the same of one, whichever the agent turns
+        to, and in whatever company it comes.
         """
-        return _hash(blake2b(digest_size=16, person=b"agent"), agent.encode(), key)
+        start = blake2b(digest_size=KEY_BYTES, person=b"agent")
+        start.update(_parts(agent.encode()) + KEY_BYTES.to_bytes(_LENGTH_BYTES, "big"))
+        made: list[bytes] = []
+        for at in range(0, len(keys), KEY_BYTES):
+            state = start.copy()
+            state.update(keys[at : at + KEY_BYTES])
+            made.append(state.digest())
+        return b"".join(made)
 
     def fingerprints(self, items: Iterable[bytes]) -> bytes:
         """Return 8 bytes for each item that tell it from another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 import pytest
 
@@ -43,9 +44,25 @@ def test_no_two_requests_share_a_key(
 
 
 def test_no_two_agents_share_a_key_and_all_replicas_of_a_hub_make_the_same() -> None:
-    assert KEYS.key_of_agent("one", KEY) == OTHER.key_of_agent("one", KEY)
-    assert len(KEYS.key_of_agent("one", KEY)) == 16
-    assert KEYS.key_of_agent("one", KEY) != KEYS.key_of_agent("other", KEY) != KEY
+    assert KEYS.keys_of_agent("one", KEY) == OTHER.keys_of_agent("one", KEY)
+    assert len(KEYS.keys_of_agent("one", KEY)) == 16
+    assert KEYS.keys_of_agent("one", KEY) != KEYS.keys_of_agent("other", KEY) != KEY
+
+
+def test_a_key_of_an_agent_is_the_same_alone_and_among_others_and_in_every_version() -> None:
+    """What an older gateway stored is known by it: a hash of the agent and the key, each with its length before it."""
+    keys = [bytes([number]) * KEY_BYTES for number in range(5)]
+    alone = [
+        blake2b(
+            len(b"spiffe://a/b").to_bytes(8, "big") + b"spiffe://a/b" + (16).to_bytes(8, "big") + key,
+            digest_size=16,
+            person=b"agent",
+        ).digest()
+        for key in keys
+    ]
+    assert KEYS.keys_of_agent("spiffe://a/b", b"".join(keys)) == b"".join(alone)
+    assert [KEYS.keys_of_agent("spiffe://a/b", key) for key in keys] == alone
+    assert KEYS.keys_of_agent("spiffe://a/b", b"") == b""
 
 
 def test_a_value_is_another_subject_under_another_category() -> None:
@@ -53,7 +70,7 @@ def test_a_value_is_another_subject_under_another_category() -> None:
 
 
 def test_the_same_bytes_hash_otherwise_for_another_use() -> None:
-    assert KEYS.key_of_agent("", b"")[:8] != KEYS.fingerprints([b""])
+    assert KEYS.keys_of_agent("", KEY)[:8] != KEYS.fingerprints([KEY])
 
 
 def test_what_is_fresh_is_never_the_same() -> None:

@@ -124,7 +124,9 @@ Global___Entry: _TypeAlias = Entry  # noqa: Y015
 
 @_typing.final
 class EntryBatch(_message.Message):
-    """Minimised bytes of several items of one type for one destination, made by one plan: what `Entry` says of each, in columns."""
+    """Minimised bytes of several items of one type for one destination, made by one plan: what `Entry` says of each, in columns. Beyond a mebibyte it has one
+    entry only.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
