@@ -142,6 +142,7 @@ def check(name: str, kind: Kind, server: Server, behind: Server) -> None:
 
 def load(kind: Kind, values: str, batches: int, behind: Server) -> servers.Load:
     """So many batches, which are at the sink once they are sent."""
+
     def prepare() -> servers.Send:
         raws = [kind.batch(values) for _ in range(batches)]
         return lambda server: _send(kind, raws, server, behind)

@@ -10,14 +10,21 @@ from pathlib import Path
 import pytest
 from kannelle.privacy.v1 import delivery_pb2
 
+from gateway.delivery.agent_entries import AgentEntryBuilder
 from gateway.delivery.hub.client import HubClient
+from gateway.delivery.keys import Keys
 from tests.delivery.hub.hubs import (
     AGENT,
     FormerHub,
     accept_with_retries,
+    answers,
     entries,
+    group_of_batches,
+    group_of_entries,
     hub_client,
+    request,
     running_hub,
+    stream,
     unchanged_entries,
     until,
 )
@@ -90,3 +97,16 @@ async def test_a_hub_that_takes_batches_gets_nothing_else(tmp_path: Path) -> Non
         link.send([entries("a", "b")])
         (group,) = delivery_pb2.AcceptRequest.FromString(link._request()).groups
         assert (len(group.batches), len(group.entries)) == (1, 0)
+
+
+async def test_what_came_entry_by_entry_is_known_when_it_comes_in_a_batch(tmp_path: Path) -> None:
+    """The same agent in another version sends under the same keys."""
+    again, given = AgentEntryBuilder(Keys(bytes(32))).entries_again, entries("a", "b", "c")
+    gate = FakeDelivery()
+    async with running_hub(tmp_path, gate, repack=again) as one, stream(one.port) as call:
+        for make in (group_of_entries, group_of_batches):
+            await call.write(request(make(1, given)))
+            await answers(call, 1)
+    former, new = gate.accepted
+    assert former == new
+    assert former.keys == Keys.keys_of_agent(AGENT, given.keys)
