@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -13,6 +13,49 @@ from gateway.model import Category, Identifier, Outcome, Release, StripCounts, W
 T = TypeVar("T")
 
 _NO_COUNTS: Final[Mapping[Any, int]] = {}
+
+
+class ReleaseBatch(msgspec.Struct, frozen=True, gc=False):
+    """The releases of items at one destination by one plan, without an object for each. Only of verdicts is one made.
+
+    `payloads` has the minimised bytes of each, `personal` the places of those that are about personal accounts.
+    """
+
+    destination: str
+    type: str
+    plan: str
+    payloads: Sequence[bytes]
+    personal: Collection[int] = ()
+
+    @classmethod
+    def of(cls, releases: Sequence[Release]) -> Self:
+        """Return releases by one plan for one destination as a batch."""
+        first = releases[0]
+        kind = first.destination, first.type, first.plan
+        assert all((one.destination, one.type, one.plan) == kind for one in releases)
+        personal = frozenset(place for place, one in enumerate(releases) if one.personal)
+        return cls(*kind, [one.payload for one in releases], personal)
+
+    def __repr__(self) -> str:
+        return f"ReleaseBatch({len(self.payloads)} of {self.type} for {self.destination})"
+
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    def select(self, places: Sequence[int]) -> ReleaseBatch:
+        """Return the releases at these places, in their order."""
+        payloads = [self.payloads[place] for place in places]
+        personal = frozenset(new for new, old in enumerate(places) if old in self.personal) if self.personal else ()
+        return ReleaseBatch(self.destination, self.type, self.plan, payloads, personal)
+
+    def joined(self, others: Sequence[ReleaseBatch]) -> ReleaseBatch:
+        """Return these releases and others by the same plan for the same destination, one batch after another."""
+        kind, payloads, personal = (self.destination, self.type, self.plan), [*self.payloads], {*self.personal}
+        for other in others:
+            assert (other.destination, other.type, other.plan) == kind
+            personal.update(len(payloads) + place for place in other.personal)
+            payloads += other.payloads
+        return ReleaseBatch(*kind, payloads, personal)
 
 
 class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +102,13 @@ class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
             self.stripped_by_category.get(index, _NO_COUNTS),
             index in self.personal,
         )
+
+    def releases_at(self, places: Sequence[int]) -> ReleaseBatch:
+        """Return the releases of these items, of which each has one."""
+        payloads = [payload for payload in map(self.payloads.__getitem__, places) if payload is not None]
+        assert len(payloads) == len(places)
+        personal = frozenset(new for new, old in enumerate(places) if old in self.personal) if self.personal else ()
+        return ReleaseBatch(self.destination, self.type, self.plan, payloads, personal)
 
     def only(self, indices: Sequence[int]) -> BatchVerdict:
         """Return the verdict on some of the items; `indices`, in order, become 0, 1, …."""

@@ -274,22 +274,18 @@ NOBODY: Final[frozenset[Identifier]] = frozenset()
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, gc=False):
-    """A release on its way, with what its delivery must know beside.
+    """One release of an `EntryBatch`, with what its recipient is told beside: see there. Only a batch makes one."""
 
-    `key`, 16 bytes, is the same each time that the same is sent again, here and to the recipient. `mark`, 8 bytes,
-    tells the item that it was made of from others; it is empty where nobody can send the item again under this key.
-    `received_ns` is the time of the item's receipt, in nanoseconds since 1970. `subjects` are keyed hashes of the
-    identifiers and addresses in the payload.
-    """
-
-    release: Release
+    destination: str
+    type: str
+    plan: str
+    payload: bytes
     key: bytes
-    fingerprint: bytes
     received_ns: int
-    subjects: tuple[bytes, ...] = ()
+    personal: bool = False
 
     def __repr__(self) -> str:
-        return f"OutboxEntry({self.release!r})"
+        return f"OutboxEntry({self.type} for {self.destination}, {len(self.payload)} bytes)"
 
 
 class QueueDepth(msgspec.Struct, frozen=True):

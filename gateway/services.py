@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.assembly import Assembly
 from gateway.config import Delivery as HubListener
-from gateway.delivery.entries import AgentEntryBuilder
+from gateway.delivery.agent_entries import AgentEntryBuilder
 from gateway.listeners import MAX_LOCAL_CALLS, Listener
 from gateway.otlp.signals import SIGNALS
 from gateway.policy.document import TrafficDirection
@@ -150,7 +150,7 @@ def _hub(parts: Assembly, listener: Listener, settings: HubListener) -> Service:
         Callers(),
         Rollout(parts.current.flows),
         parts.redecider,
-        AgentEntryBuilder(parts.keys).entry_of,
+        AgentEntryBuilder(parts.keys).entries_again,
         parts.delivery_setup.delivery,
         parts.telemetry,
         AgentLog(parts.telemetry),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.model import OutboxEntry
+from gateway.entry_batch import EntryBatch
 
 
 class Delivery(Protocol):
     """Takes responsibility for entries, or says that it doesn't."""
 
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+    async def accept(self, batches: Sequence[EntryBatch]) -> None:
         """Return when all entries are with their recipient, or stored, here or at the hub.
 
         Where it raises, none is stored; one that its recipient was tried with may be there all the same.

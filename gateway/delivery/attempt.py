@@ -7,17 +7,18 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.interface import NANOS_PER_SECOND, Leased, Outbox
+from gateway.batch_verdict import ReleaseBatch
+from gateway.delivery.outbox.interface import NANOS_PER_SECOND, LeasedBatch, Outbox
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.schedule import retry_delay
-from gateway.errors import DeliveryReason, Reason, Refused, Rejected, Retryable
-from gateway.exporters.base import Delivered, Exporter, Outcome, send_batch
-from gateway.model import OutboxEntry, Release, Verdict, Withheld
+from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch, at_places
+from gateway.errors import DeliveryReason, Reason, Rejected, Retryable
+from gateway.exporters.base import Delivered, Exporter, Outcome, all_delivered, send_batches
 from gateway.telemetry.counts import Counts, DeliveryOutcome
 
 log = logging.getLogger(__name__)
@@ -57,14 +58,36 @@ class AttemptDeps(msgspec.Struct, frozen=True):
     """An agent keeps none: what its hub refuses for good is deleted and counted."""
 
 
-class DeliveryAttempt:
-    """A batch of leases of one destination. Whatever happens, each of them ends: acked, dead-lettered or nacked."""
+class _Released(msgspec.Struct, frozen=True, gc=False):
+    """What may leave of a leased batch: its entries, and their places there."""
 
-    def __init__(self, destination: str, batch: Sequence[Leased], deps: AttemptDeps) -> None:
+    leased: LeasedBatch
+    places: Sequence[int]
+    entries: EntryBatch
+
+    def __repr__(self) -> str:
+        return f"_Released({len(self.places)} entries)"
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """The IDs of the entries."""
+        ids = self.leased.ids
+        return ids if len(self.places) == len(ids) else [ids[place] for place in self.places]
+
+    def without(self, gone: Collection[int]) -> _Released:
+        """Return what is left without entries of these IDs."""
+        rows = [row for row, number in enumerate(self.ids) if number not in gone]
+        return _Released(self.leased, [self.places[row] for row in rows], self.entries.select(rows))
+
+
+class DeliveryAttempt:
+    """Leased batches of one destination. Whatever happens, each lease ends: acked, dead-lettered or nacked."""
+
+    def __init__(self, destination: str, batches: Sequence[LeasedBatch], deps: AttemptDeps) -> None:
         self._destination = destination
-        self._batch = batch
+        self._batches = batches
         self._deps = deps
-        self._unended = {leased.id for leased in batch}
+        self._unended = {number for batch in batches for number in batch.ids}
         self._cancelled = False
         self._sending: asyncio.Task[object] | None = None
 
@@ -88,22 +111,22 @@ class DeliveryAttempt:
             await self._nack(self._deps.clock.now_ns() + int(UNDECIDED_RETRY_SECONDS * NANOS_PER_SECOND))
 
     async def _redecide_and_send(self, exporter: Exporter) -> Sequence[Outcome]:
-        sent, entries = self._without_erased(*await self._releasable())
+        released = self._without_erased(await self._releasable())
         if self._cancelled:
             await self._nack(0)
-        if self._cancelled or not entries:
+        if self._cancelled or not released:
             return ()
         begun = time.perf_counter_ns()
-        outcomes = await self._send(exporter, entries)
+        outcomes = await self._send(exporter, [one.entries for one in released])
         self._deps.counts.record_delivery(self._destination, outcome_counts(outcomes), time.perf_counter_ns() - begun)
-        await self._apply_outcomes(sent, outcomes)
+        await self._apply_outcomes(released, outcomes)
         return outcomes
 
-    async def _send(self, exporter: Exporter, entries: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        # Since the batch was seen not to be cancelled, nothing has been waited for.
+    async def _send(self, exporter: Exporter, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
+        # Since it was seen not to be cancelled, nothing has been waited for.
         self._sending = asyncio.current_task()
         try:
-            return await send_batch(exporter, entries)
+            return await send_batches(exporter, batches)
         finally:
             self._sending = None
 
@@ -112,77 +135,66 @@ class DeliveryAttempt:
             await self._deps.outbox.defer(self._unended, due_ns, failed=False)
             self._unended.clear()
 
-    async def _releasable(self) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
-        """Return those that may leave by the policy and facts of this moment.
+    async def _releasable(self) -> Sequence[_Released]:
+        """Return what may leave by the policy and facts of this moment.
 
-        The others are purged, or wait until that can be decided.
+        The rest is purged, or waits until that can be decided.
         """
-        sent, entries = [], []
-        ended: dict[int, Reason] = {}
-        decisions = await self._decisions()
+        intact = [part for batch in self._batches for part in _intact_parts(batch)]
+        again = await self._deps.redecider.decide_all(intact)
         if self._cancelled:
             # Nor is anything purged that was decided on by what is no longer in force.
-            return [], []
-        for leased, decision in zip(self._batch, decisions, strict=True):
-            if decision is None:
-                continue
-            if isinstance(decision, OutboxEntry):
-                sent.append(leased)
-                entries.append(decision)
-            else:
-                ended[leased.id] = decision
-        await self._dead_letter({key: reason for key, reason in ended.items() if reason is DeliveryReason.DAMAGED})
-        await self._purge({key: reason for key, reason in ended.items() if reason is not DeliveryReason.DAMAGED})
-        return sent, entries
-
-    def _without_erased(
-        self, sent: Sequence[Leased], entries: Sequence[OutboxEntry]
-    ) -> tuple[Sequence[Leased], Sequence[OutboxEntry]]:
-        """Return all but what was erased since: that is gone from the outbox already, and its lease is nacked."""
-        gone = self._deps.outbox.erased(leased.id for leased in sent)
-        pairs = [(leased, entry) for leased, entry in zip(sent, entries, strict=True) if leased.id not in gone]
-        return [leased for leased, _ in pairs], [entry for _, entry in pairs]
-
-    async def _decisions(self) -> Sequence[OutboxEntry | Reason | None]:
-        """Return what is decided on each item."""
-        intact = [leased for leased in self._batch if leased.intact]
-        verdicts = dict(
-            zip([leased.id for leased in intact], await self._deps.redecider.decide_all(intact), strict=True)
-        )
+            return ()
+        damaged = [batch.ids[place] for batch in self._batches for place in batch.damaged]
+        await self._dead_letter(dict.fromkeys(damaged, DeliveryReason.DAMAGED))
+        ended: dict[int, Reason] = {}
+        for batch, one in zip(intact, again, strict=True):
+            ended.update((batch.ids[place], reason) for place, reason in one.ended.items())
+            self._log_failures(one.undecided.values())
+        await self._purge(ended)
         return [
-            self._decision(leased, verdicts[leased.id]) if leased.intact else DeliveryReason.DAMAGED
-            for leased in self._batch
+            _Released(batch, one.places, _entries(batch, one.places, one.releases))
+            for batch, one in zip(intact, again, strict=True)
+            if one.releases is not None
         ]
 
-    def _decision(self, leased: Leased, verdict: Verdict | Exception) -> OutboxEntry | Reason | None:
-        """Return an item's entry, or why it may not leave; None where that can't be decided now."""
-        match verdict:
-            case Release():
-                return OutboxEntry(verdict, leased.key, leased.fingerprint, leased.received_ns)
-            case Withheld() | Refused():
-                return verdict.reason
-            case Retryable():
-                return None
-        # Not its text: it may hold a value.
-        log.error("%s: an item could not be decided on: %s", self._destination, type(verdict).__name__)
-        return None
+    def _log_failures(self, errors: Iterable[Exception]) -> None:
+        for error in errors:
+            if not isinstance(error, Retryable):
+                # Not its text: it may hold a value.
+                log.error("%s: an item could not be decided on: %s", self._destination, type(error).__name__)
 
-    async def _apply_outcomes(self, sent: Sequence[Leased], outcomes: Sequence[Outcome]) -> None:
-        pairs = list(zip(sent, outcomes, strict=True))
-        delivered = [leased.id for leased, outcome in pairs if isinstance(outcome, Delivered)]
-        if delivered:
-            await self._deps.outbox.ack(delivered)
-            self._unended.difference_update(delivered)
+    def _without_erased(self, released: Sequence[_Released]) -> Sequence[_Released]:
+        """Return all but what was erased since: that is gone from the outbox already, and its lease is nacked."""
+        gone = self._deps.outbox.erased(_ids(released))
+        return [left for one in released if (left := one.without(gone)).places] if gone else released
+
+    async def _apply_outcomes(self, released: Sequence[_Released], outcomes: Sequence[Outcome]) -> None:
+        if all_delivered(outcomes):
+            await self._ack(_ids(released))
+            return
+        attempts_by_entry = [one.leased.attempts for one in released for _ in one.places]
+        sent = [*zip(_ids(released), attempts_by_entry, outcomes, strict=True)]
+        await self._ack([number for number, _, outcome in sent if isinstance(outcome, Delivered)])
         await self._dead_letter(
-            {leased.id: outcome.reason for leased, outcome in pairs if isinstance(outcome, Rejected)}
+            {number: outcome.reason for number, _, outcome in sent if isinstance(outcome, Rejected)}
         )
-        await self._defer((leased, outcome) for leased, outcome in pairs if isinstance(outcome, Retryable))
-
-    async def _defer(self, retries: Iterable[tuple[Leased, Retryable]]) -> None:
-        """Defer items; those that failed equally often wait equally long, and may be sent together again."""
         waits: dict[tuple[int, float | None], list[int]] = {}
-        for leased, retry in retries:
-            waits.setdefault((leased.attempts + 1, retry.after), []).append(leased.id)
+        for number, attempts, outcome in sent:
+            if isinstance(outcome, Retryable):
+                waits.setdefault((attempts + 1, outcome.after), []).append(number)
+        await self._defer(waits)
+
+    async def _ack(self, ids: Sequence[int]) -> None:
+        if ids:
+            await self._deps.outbox.ack(ids)
+            self._unended.difference_update(ids)
+
+    async def _defer(self, waits: Mapping[tuple[int, float | None], Sequence[int]]) -> None:
+        """Defer entries, by how often they have failed now and what their recipient asks for.
+
+        Those that failed equally often wait equally long, and may be sent together again.
+        """
         for (failures, retry_after), ids in waits.items():
             wait = retry_delay(failures, retry_after, self._deps.clock.random())
             due = self._deps.clock.now_ns() + int(wait * NANOS_PER_SECOND)
@@ -210,6 +222,36 @@ class DeliveryAttempt:
                 log.warning("%s: %d dead letters: %s", self._destination, count, reason)
 
 
-def outcome_counts(outcomes: Iterable[Outcome]) -> Mapping[DeliveryOutcome, int]:
+def outcome_counts(outcomes: Sequence[Outcome]) -> Mapping[DeliveryOutcome, int]:
     """Return how many there are of each outcome."""
+    if all_delivered(outcomes):
+        return {"delivered": len(outcomes)}
     return Counter(_OUTCOME_LABELS[type(outcome)] for outcome in outcomes)
+
+
+def _ids(released: Sequence[_Released]) -> Sequence[int]:
+    """Return the IDs of all entries: of a single batch that is released whole, its own."""
+    return released[0].ids if len(released) == 1 else [number for one in released for number in one.ids]
+
+
+def _intact_parts(batch: LeasedBatch) -> Iterator[LeasedBatch]:
+    """Yield what lies between the damaged entries of a batch."""
+    start = 0
+    for place in sorted(batch.damaged):
+        if start < place:
+            yield batch.part(start, place)
+        start = place + 1
+    if start < len(batch.ids):
+        yield batch.part(start, len(batch.ids))
+
+
+def _entries(batch: LeasedBatch, places: Sequence[int], releases: ReleaseBatch) -> EntryBatch:
+    """Return the entries at these places, of which these are the releases now, under the keys that they had."""
+    if len(places) == len(batch.ids):
+        return EntryBatch(releases, batch.keys, batch.received_ns, fingerprints=batch.fingerprints)
+    return EntryBatch(
+        releases,
+        at_places(batch.keys, KEY_BYTES, places),
+        [batch.received_ns[place] for place in places],
+        fingerprints=at_places(batch.fingerprints, FINGERPRINT_BYTES, places),
+    )

@@ -13,9 +13,10 @@ from gateway.delivery.attempt import AttemptDeps
 from gateway.delivery.direct import DirectDelivery
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.worker import DeliveryWorker
+from gateway.entry_batch import EntryBatch, joined
 from gateway.errors import CallReason, DeliveryReason, Retryable
-from gateway.exporters.base import Exporter, ImmediateExporter
-from gateway.model import OutboxEntry, QueueDepth
+from gateway.exporters.base import Exporter, ImmediateExporter, count_entries
+from gateway.model import QueueDepth
 
 log = logging.getLogger(__name__)
 
@@ -65,43 +66,43 @@ class OutboxDispatcher:
         if left or gone:
             self._later(self._retire(gone, left))
 
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+    async def accept(self, batches: Sequence[EntryBatch]) -> None:
         """Store entries and return after the commit, or once their recipient has them. Raises as an outbox does.
 
         What a call that began before a reload has for a destination which is no more is cut off: counted, not stored.
         """
         if self._closed:
             raise Retryable(CallReason.UNAVAILABLE)
-        by_destination: dict[str, list[OutboxEntry]] = {}
-        for entry in entries:
-            by_destination.setdefault(entry.release.destination, []).append(entry)
+        by_destination: dict[str, list[EntryBatch]] = {}
+        for batch in batches:
+            by_destination.setdefault(batch.destination, []).append(batch)
         for name in by_destination.keys() - self._exporters.keys():
-            self._deps.counts.record_purge(name, DeliveryReason.CUT_OFF, len(by_destination.pop(name)))
+            self._deps.counts.record_purge(name, DeliveryReason.CUT_OFF, count_entries(by_destination.pop(name)))
         immediate = {name: self._immediate[name] for name in by_destination if name in self._immediate}
-        stored = [entry for name, group in by_destination.items() if name not in immediate for entry in group]
+        stored = [batch for name, group in by_destination.items() if name not in immediate for batch in group]
         if stored:
             await self._send_or_store(by_destination.keys() - immediate.keys(), stored)
         for name, exporter in immediate.items():
             exporter.consume(by_destination[name])
 
-    async def _send_or_store(self, names: Collection[str], entries: Sequence[OutboxEntry]) -> None:
+    async def _send_or_store(self, names: Collection[str], batches: Sequence[EntryBatch]) -> None:
         """Have entries for these destinations at their recipient, or stored."""
-        worker = self._direct_worker(entries) if len(names) == 1 else None
+        worker = self._direct_worker(batches) if len(names) == 1 else None
         if worker is not None:
-            if not await self._direct_delivery.accept(worker, entries):
+            if not await self._direct_delivery.accept(worker, batches):
                 return
         else:
-            await self._direct_delivery.wait_for(entries)
-            await self._deps.outbox.accept(entries, self._deps.clock.now_ns())
+            await self._direct_delivery.wait_for(batches)
+            await self._deps.outbox.accept(joined(batches), self._deps.clock.now_ns())
         for name in names:
             # A reload may have come meanwhile.
             if name in self._workers:
                 self._workers[name].wake()
 
-    def _direct_worker(self, entries: Sequence[OutboxEntry]) -> DeliveryWorker | None:
+    def _direct_worker(self, batches: Sequence[EntryBatch]) -> DeliveryWorker | None:
         """Return the worker of the destination that entries are for, where they may be sent at once."""
-        name = entries[0].release.destination
-        return self._workers[name] if name in self._direct and self._workers[name].takes_directly(entries) else None
+        name = batches[0].destination
+        return self._workers[name] if name in self._direct and self._workers[name].takes_directly(batches) else None
 
     def broken(self) -> Iterable[str]:
         """Return the destinations whose recipients fail again and again."""

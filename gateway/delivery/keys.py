@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, shake_128
 from itertools import count
 from typing import Final
 
-from gateway.model import Category
+from gateway.entry_batch import KEY_BYTES
+from gateway.model import Category, Identifier
 from gateway.telemetry import ResourceUsage
 
 SECRET_BYTES: Final = 32
@@ -19,12 +21,6 @@ MAX_SECRET_BYTES: Final = 64
 
 MAX_SUBJECT_HASHES: Final = 16_384
 """Hashes that are kept in memory."""
-
-KEY_BYTES: Final = 16
-"""Bytes of a release's key."""
-
-_FRESH_KEYS: Final = 4
-"""Keys in one hash, whose length is BLAKE2b's longest: 64 bytes."""
 
 _LENGTH_BYTES: Final = 8
 
@@ -41,9 +37,7 @@ class Keys:
         self._key = blake2b(digest_size=16, key=secret, person=b"request")
         self._subject = blake2b(digest_size=16, key=secret, person=b"subject")
         self._fingerprint = blake2b(digest_size=8, key=secret, person=b"item")
-        self._fresh = blake2b(
-            digest_size=_FRESH_KEYS * KEY_BYTES, key=secrets.token_bytes(SECRET_BYTES), person=b"once"
-        )
+        self._fresh = shake_128(secrets.token_bytes(SECRET_BYTES))
         self._count = count()
         self.subject: Final = lru_cache(MAX_SUBJECT_HASHES)(self._hashed_subject)
         """16 bytes for an identifier or an address, by its category. The same people come again and again."""
@@ -53,43 +47,68 @@ class Keys:
         found = self.subject.cache_info()
         return ResourceUsage(found.currsize, found.maxsize)
 
-    def key(self, caller: str, request_id: str, index: int, destination: str) -> bytes:
-        """Return 16 bytes for the release of an item of a request, the same each time that the request is sent."""
-        return _hash(
-            self._key, caller.encode(), request_id.encode(), index.to_bytes(_LENGTH_BYTES, "big"), destination.encode()
-        )
+    def request_keys(self, caller: str, request_id: str, indices: Iterable[int], destination: str) -> bytes:
+        """Return 16 bytes for each release of items of a request, by their indices in it.
+
+        They are the same each time that the request is sent.
+        """
+        start = self._key.copy()
+        start.update(_parts(caller.encode(), request_id.encode()))
+        end, keys = _parts(destination.encode()), list[bytes]()
+        for index in indices:
+            state = start.copy()
+            state.update(_parts(index.to_bytes(_LENGTH_BYTES, "big")) + end)
+            keys.append(state.digest())
+        return b"".join(keys)
 
     @staticmethod
-    def key_of_agent(agent: str, key: bytes) -> bytes:
-        """Return 16 bytes for a key that an agent made: agents can't meet each other's.
+    def keys_of_agent(agent: str, keys: bytes) -> bytes:
+        """Return 16 bytes for each key that an agent made, one behind the other: agents can't meet each other's.
 
-        The agent's key is secret enough, and so all replicas of a hub make the same of it, whichever the agent turns
-        to.
+        The agent's keys are secret enough, and so all replicas of a hub make the same of one, whichever the agent turns
+        to, and in whatever company it comes.
         """
-        return _hash(blake2b(digest_size=16, person=b"agent"), agent.encode(), key)
+        start = blake2b(digest_size=KEY_BYTES, person=b"agent")
+        start.update(_parts(agent.encode()) + KEY_BYTES.to_bytes(_LENGTH_BYTES, "big"))
+        made: list[bytes] = []
+        for at in range(0, len(keys), KEY_BYTES):
+            state = start.copy()
+            state.update(keys[at : at + KEY_BYTES])
+            made.append(state.digest())
+        return b"".join(made)
 
-    def fingerprint(self, item: bytes) -> bytes:
-        """Return 8 bytes that tell one item from another."""
-        return _hash(self._fingerprint, item)
+    def fingerprints(self, items: Iterable[bytes]) -> bytes:
+        """Return 8 bytes for each item that tell it from another."""
+        return b"".join([_hash(self._fingerprint, item) for item in items])
+
+    def subjects(self, values: Sequence[Collection[Identifier]]) -> Sequence[bytes]:
+        """Return for each collection the hashes of what is in it, one behind the other; nothing if all are empty."""
+        if not any(values):
+            return ()
+        hashes = self.subject
+        return [b"".join([hashes(*value) for value in one]) if one else b"" for one in values]
 
     def _hashed_subject(self, category: Category, value: str) -> bytes:
         return _hash(self._subject, _NAMES[category], value.encode("utf-8", "surrogatepass"))
 
-    def fresh(self, count: int) -> list[bytes]:
-        """Return keys of 16 bytes that nothing else has: for what can't be sent again as the same.
+    def fresh(self, count: int) -> bytes:
+        """Return so many keys of 16 bytes that nothing else has: for what can't be sent again as the same.
 
-        Hashes of a count, under a secret of this moment: the system's own random numbers have Python wait for its turn
-        each time. Each hash is cut into several keys.
+        They are one extendable output of a count, under a secret of this moment (FIPS 202, section 6.2): the system's
+        own random numbers have Python wait for its turn each time.
         """
-        keys: list[bytes] = []
-        while len(keys) < count:
-            several = _hash(self._fresh, next(self._count).to_bytes(_LENGTH_BYTES, "big"))
-            keys += [several[at : at + KEY_BYTES] for at in range(0, len(several), KEY_BYTES)]
-        return keys[:count]
+        state = self._fresh.copy()
+        state.update(next(self._count).to_bytes(_LENGTH_BYTES, "big"))
+        return state.digest(count * KEY_BYTES)
 
 
 def _hash(start: blake2b, *parts: bytes) -> bytes:
-    """Return the hash of parts, each with its length before it, so that no two lists of parts are one."""
+    """Return the hash of parts."""
     state = start.copy()
-    state.update(b"".join([len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts]))
+    state.update(_parts(*parts))
     return state.digest()
+
+
+def _parts(*parts: bytes) -> bytes:
+    """Return parts, each with its length before it, so that no two lists of parts are one."""
+    return b"".join([len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts])

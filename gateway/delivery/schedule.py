@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.interface import LeasedBatch
 
 BASE_DELAY_SECONDS: Final = 0.5
 MAX_DELAY_SECONDS: Final = 300.0
@@ -84,8 +84,8 @@ class Circuit(msgspec.Struct, frozen=True):
         return max(0, (min(1, max_in_flight) if self.is_open else max_in_flight) - in_flight)
 
 
-def batches_by_attempts(leased: Sequence[Leased], max_items: int) -> Iterator[Sequence[Leased]]:
-    """Yield batches that are the smaller the oftener their items failed, so that one bad item doesn't hold up others.
+def batches_by_attempts(leased: Sequence[LeasedBatch], max_items: int) -> Iterator[Sequence[LeasedBatch]]:
+    """Yield what is sent at once, the less the oftener it failed, so that one bad item doesn't hold up others.
 
     Of 100 items with `max_items` 100, one of which the recipient can't take:
       no failures yet -> one batch of 100, which fails
@@ -93,15 +93,20 @@ def batches_by_attempts(leased: Sequence[Leased], max_items: int) -> Iterator[Se
       after two       -> that one's 50 go as 25 and 25; one of them fails
       after six       -> the bad item is alone
     """
-    batch: list[Leased] = []
-    for one in sorted(leased, key=_attempts):
-        if batch and len(batch) >= max(1, max_items >> min(one.attempts, 32)):
-            yield batch
-            batch = []
-        batch.append(one)
-    if batch:
-        yield batch
+    together: list[LeasedBatch] = []
+    count = 0
+    for batch in sorted(leased, key=_attempts):
+        most, start = max(1, max_items >> min(batch.attempts, 32)), 0
+        while start < len(batch.ids):
+            if together and count >= most:
+                yield together
+                together, count = [], 0
+            stop = min(len(batch.ids), start + most - count)
+            together.append(batch.part(start, stop))
+            start, count = stop, count + stop - start
+    if together:
+        yield together
 
 
-def _attempts(leased: Leased) -> int:
+def _attempts(leased: LeasedBatch) -> int:
     return leased.attempts

@@ -5,27 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from gateway.delivery.attempt import AttemptDeps, DeliveryAttempt
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.breaker import CircuitBreaker
+from gateway.delivery.direct_sends import DirectSends
+from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.schedule import Circuit, batches_by_attempts
+from gateway.entry_batch import EntryBatch
 from gateway.errors import Retryable
-from gateway.exporters.base import BatchLimits, Exporter, Outcome, send_batch
-from gateway.model import OutboxEntry, Release
+from gateway.exporters.base import BatchLimits, Exporter, Outcome, count_entries
 
 log = logging.getLogger(__name__)
 
 STRAGGLER_WARNING_SECONDS: Final = 10.0
 """When the log tells of an exporter that still sends a cancelled batch, in seconds."""
-
-DIRECT_SECONDS: Final = 1.0
-"""How long a recipient has to take what isn't stored, in seconds."""
-
-MAX_DIRECT_BATCHES: Final = 32
-"""Batches of calls that may be on their way to a recipient at once without being stored."""
 
 POLL_SECONDS: Final = 1.0
 """How often the outbox is read though `wake` wasn't called, in seconds: what was deferred falls due by itself."""
@@ -44,8 +40,10 @@ class DeliveryWorker:
         self.exporter = exporter
         self.deps = deps
         """What the next batches are decided by; those in flight keep theirs."""
-        self.circuit: Circuit = (
-            Circuit() if predecessor is None or predecessor.exporter is not exporter else predecessor.circuit
+        self.breaker: CircuitBreaker = (
+            CircuitBreaker(destination, deps.clock)
+            if predecessor is None or predecessor.exporter is not exporter
+            else predecessor.breaker
         )
         self._destination = destination
         self._predecessor = predecessor
@@ -53,9 +51,8 @@ class DeliveryWorker:
         self._idle = asyncio.Event()
         self._stopping = False
         self._sending: dict[asyncio.Task[None], DeliveryAttempt] = {}
-        self._direct: set[asyncio.Task[Sequence[Outcome]]] = set()
-        """Batches on their way that aren't stored."""
-        self._ready: deque[Sequence[Leased]] = deque()
+        self._direct = DirectSends(destination, exporter, self.breaker, deps.counts, self)
+        self._ready: deque[Sequence[LeasedBatch]] = deque()
         """Batches that are leased and wait to be sent."""
         self._loop: asyncio.Task[None] = asyncio.create_task(self._run())
 
@@ -69,43 +66,55 @@ class DeliveryWorker:
         self.wake()
         await self._idle.wait()
 
-    def takes_directly(self, entries: Sequence[OutboxEntry]) -> bool:
+    @property
+    def circuit(self) -> Circuit:
+        """How the recipient fares."""
+        return self.breaker.circuit
+
+    def takes_directly(self, batches: Sequence[EntryBatch]) -> bool:
         """Return whether entries that aren't stored may be sent at once.
 
         Not while something older waits, nor until a recipient that failed has taken something since, nor what another
-        plan would make of them now, nor more than goes into one batch.
+        plan would make of them now, nor what was received before somebody was erased, nor more than goes into one
+        batch.
         """
-        limits, depth = self.exporter.limits, self.deps.outbox.depths().get(self._destination)
+        limits = self.exporter.limits
+        return (
+            self.is_near()
+            and not self._direct.full
+            and count_entries(batches) <= limits.max_items
+            and sum([batch.payload_bytes for batch in batches]) <= limits.max_bytes
+            and self.is_up_to_date(batches)
+        )
+
+    def is_near(self) -> bool:
+        """Return whether the recipient may be sent at this moment what isn't stored."""
+        depth = self.deps.outbox.depths().get(self._destination)
         return (
             not self._stopping
             and self._predecessor is None
             and (depth is None or not depth.items)
-            and len(self._direct) < MAX_DIRECT_BATCHES
             and not self.circuit.failures
-            and len(entries) <= limits.max_items
-            and sum([len(entry.release.payload) for entry in entries]) <= limits.max_bytes
-            and all(map(self.deps.redecider.is_current, _by_plan(entries)))
+            and self.exporter.limits.max_in_flight > 0
         )
 
-    async def send_directly(self, entries: Sequence[OutboxEntry]) -> Sequence[Outcome] | None:
+    def is_up_to_date(self, batches: Sequence[EntryBatch]) -> bool:
+        """Return whether batches would be decided on now as they were."""
+        erasure_ns = self.deps.outbox.last_erasure_ns
+        return all(self.deps.redecider.is_current(batch.releases) for batch in batches) and not (
+            erasure_ns and min([min(batch.received_ns) for batch in batches]) <= erasure_ns
+        )
+
+    def stored_in_flight(self) -> int:
+        """Return how many batches are on their way that were stored."""
+        return len(self._sending)
+
+    async def send_directly(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome] | None:
         """Send entries that aren't stored and return the outcome of each; None if there was none in time.
 
         What is given up may have arrived all the same.
         """
-        circuit, task = self.circuit, asyncio.create_task(send_batch(self.exporter, entries))
-        self._direct.add(task)
-        task.add_done_callback(self._direct.discard)
-        try:
-            await asyncio.wait([task], timeout=DIRECT_SECONDS)
-        finally:
-            task.cancel()
-        if not task.done() or task.cancelled():
-            if not self._stopping:
-                self._failed(circuit, None)
-            return None
-        outcomes = task.result()
-        self._count_outcomes(circuit, outcomes)
-        return outcomes
+        return await self._direct.send(batches)
 
     def retire(self) -> None:
         """Lease and send no more, from this moment on: what isn't sent is nacked, what is in flight is cancelled.
@@ -116,8 +125,7 @@ class DeliveryWorker:
         self._woken.set()
         for attempt in self._sending.values():
             attempt.cancel()
-        for task in self._direct:
-            task.cancel()
+        self._direct.cancel()
 
     async def wait_retired(self) -> None:
         """Wait until nothing is leased or in flight any more."""
@@ -137,6 +145,7 @@ class DeliveryWorker:
         # Not cancelled: nobody would have what is being leased.
         self._stopping = True
         self._woken.set()
+        self._direct.resume()
         if self._predecessor is not None:
             # Not begun, so nothing is leased.
             self._loop.cancel()
@@ -153,7 +162,7 @@ class DeliveryWorker:
 
     @property
     def _in_flight(self) -> Collection[asyncio.Task[Any]]:
-        return (*self._sending, *self._direct)
+        return (*self._sending, *self._direct.tasks)
 
     async def _run(self) -> None:
         if self._predecessor is not None:
@@ -175,27 +184,29 @@ class DeliveryWorker:
         if self._stopping:
             return 0
         return self.circuit.free_slots(
-            self.deps.clock.monotonic(), self.exporter.limits.max_in_flight, len(self._sending)
+            self.deps.clock.monotonic(),
+            self.exporter.limits.max_in_flight,
+            len(self._sending) + self._direct.in_flight,
         )
 
     def _start_batches(self) -> bool:
         """Send what is ready, as far as the recipient may have it. Return whether anything was."""
         begun = [self._ready.popleft() for _ in range(min(self._free_slots(), len(self._ready)))]
-        for batch in begun:
-            attempt = DeliveryAttempt(self._destination, batch, self.deps)
+        for batches in begun:
+            attempt = DeliveryAttempt(self._destination, batches, self.deps)
             task = asyncio.create_task(self._deliver(attempt))
             self._sending[task] = attempt
             task.add_done_callback(self._batch_done)
         return bool(begun)
 
     async def _nack_ready(self) -> None:
-        ids = [leased.id for batch in self._ready for leased in batch]
+        ids = [number for batches in self._ready for batch in batches for number in batch.ids]
         self._ready.clear()
         if ids:
             with suppress(Retryable):
                 await self.deps.outbox.defer(ids, 0, failed=False)
 
-    async def _lease(self) -> Sequence[Leased]:
+    async def _lease(self) -> Sequence[LeasedBatch]:
         """Lease what may be sent now; nothing while the outbox can't be read."""
         limits = self.exporter.limits
         if self.circuit.is_open:
@@ -222,36 +233,14 @@ class DeliveryWorker:
     async def _deliver(self, attempt: DeliveryAttempt) -> None:
         circuit = self.circuit
         try:
-            self._count_outcomes(circuit, await attempt.run(self.exporter))
+            self.breaker.record_outcomes(circuit, await attempt.run(self.exporter))
         except Retryable as error:
             log.warning("%s: the outbox could not be written to: %s", self._destination, error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
             # Not its text, nor a traceback that ends in it: both may hold values.
             log.error("%s: a batch failed: %s", self._destination, type(error).__name__)
 
-    def _count_outcomes(self, begun: Circuit, outcomes: Sequence[Outcome]) -> None:
-        """Note what a batch tells of the recipient itself, which was sent when the circuit was `begun`."""
-        retries = [outcome for outcome in outcomes if isinstance(outcome, Retryable) and not outcome.item_only]
-        if len(retries) < len(outcomes):
-            self.circuit = self.circuit.succeeded()
-        elif retries:
-            self._failed(begun, max((retry.after for retry in retries if retry.after is not None), default=None))
-
-    def _failed(self, begun: Circuit, retry_after: float | None) -> None:
-        was, clock = self.circuit, self.deps.clock
-        self.circuit = was.failed(begun, clock.monotonic(), retry_after, clock.random())
-        if self.circuit.is_open and not was.is_open:
-            log.warning(
-                "%s: the recipient failed %d times in a row; it is tried less often now",
-                self._destination,
-                self.circuit.failures,
-            )
-
     def _batch_done(self, task: asyncio.Task[None]) -> None:
         del self._sending[task]
         self._woken.set()
-
-
-def _by_plan(entries: Sequence[OutboxEntry]) -> Iterable[Release]:
-    """Return one release of each plan that made some of these."""
-    return {(entry.release.type, entry.release.plan): entry.release for entry in entries}.values()
+        self._direct.resume()

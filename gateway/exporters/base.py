@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 from google.protobuf.message import Message
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, Rejected, Retryable
-from gateway.model import OutboxEntry
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class BatchLimits(msgspec.Struct, frozen=True):
     for, `linger_seconds` at most.
     """
 
-    max_items: int = 500
+    max_items: int = 512
     max_bytes: int = 2 * 1024 * 1024
     max_in_flight: int = 4
     linger_seconds: float = 0.0
@@ -50,8 +50,8 @@ class Exporter(Protocol):
         """How much it takes at the moment."""
         ...
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-        """Send entries and return the outcome of each: as many, in the same order.
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
+        """Send entries and return the outcome of each: as many, in the same order, those of one batch after another's.
 
         Several calls may be under way at once. Raises Retryable or Rejected where that is the outcome of them all.
         """
@@ -66,55 +66,54 @@ class Exporter(Protocol):
 class ImmediateExporter(Protocol):
     """An exporter that keeps nothing and never waits has `consume` too: nothing is stored for it."""
 
-    def consume(self, batch: Sequence[OutboxEntry]) -> None:
+    def consume(self, batches: Sequence[EntryBatch]) -> None:
         """Take entries, at once. Raises nothing."""
         ...
 
 
-def indices_by_type(batch: Sequence[OutboxEntry]) -> Mapping[str, Sequence[int]]:
-    """Return the indices of a batch's entries by message type."""
-    types = {entry.release.type for entry in batch}
-    if len(types) == 1:
-        return {types.pop(): range(len(batch))}
-    indices: dict[str, list[int]] = {}
-    for index, entry in enumerate(batch):
-        indices.setdefault(entry.release.type, []).append(index)
-    return indices
+def count_entries(batches: Iterable[EntryBatch]) -> int:
+    """Return how many entries batches have together."""
+    return sum(map(len, batches))
 
 
-async def send_batch(exporter: Exporter, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
-    """Send a batch, which is not empty, and return the outcome of each entry, whatever the exporter does.
+def all_delivered(outcomes: Sequence[Outcome]) -> bool:
+    """Return whether all are `DELIVERED`: most often they are, and then nothing need be done for each."""
+    return outcomes.count(DELIVERED) == len(outcomes)
+
+
+async def send_batches(exporter: Exporter, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
+    """Send batches, which aren't empty, and return the outcome of each entry, whatever the exporter does.
 
     Raises nothing of the exporter's.
     """
-    destination = batch[0].release.destination
+    destination, count = batches[0].destination, count_entries(batches)
     try:
-        outcomes = await exporter.send(batch)
+        outcomes = await exporter.send(batches)
     except (Retryable, Rejected) as error:
-        # Without its traceback, whose frames hold the batch.
-        return [error.with_traceback(None)] * len(batch)
+        # Without its traceback, whose frames hold the batches.
+        return [error.with_traceback(None)] * count
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        return _exporter_failed(destination, type(error).__name__, batch)
+        return _exporter_failed(destination, type(error).__name__, count)
     except Exception as error:  # noqa: BLE001 - whatever the exporter's fault is
         # Not its text, nor a traceback that ends in it: both may hold values.
-        return _exporter_failed(destination, type(error).__name__, batch)
-    if not _is_complete(outcomes, batch):
-        return _exporter_failed(destination, f"it doesn't say how each of {len(batch)} entries fared", batch)
+        return _exporter_failed(destination, type(error).__name__, count)
+    if not _is_complete(outcomes, count):
+        return _exporter_failed(destination, f"it doesn't say how each of {count} entries fared", count)
     return outcomes
 
 
-def _is_complete(outcomes: object, batch: Sequence[OutboxEntry]) -> bool:
+def _is_complete(outcomes: object, count: int) -> bool:
     """Return whether an exporter kept to its protocol: one outcome for each entry."""
     return (
         isinstance(outcomes, Sequence)
-        and len(outcomes) == len(batch)
-        and all(isinstance(outcome, Outcome) for outcome in outcomes)
+        and len(outcomes) == count
+        and (all_delivered(outcomes) or all(isinstance(outcome, Outcome) for outcome in outcomes))
     )
 
 
-def _exporter_failed(destination: str, why: str, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+def _exporter_failed(destination: str, why: str, count: int) -> Sequence[Outcome]:
     log.error("%s: the exporter failed: %s", destination, why)
-    return [Rejected(CallReason.INTERNAL)] * len(batch)
+    return [Rejected(CallReason.INTERNAL)] * count

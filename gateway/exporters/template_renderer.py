@@ -25,7 +25,6 @@ from gateway.exporters.template.field_renderers import (
 from gateway.exporters.template.markup import ESCAPES, Markup, holds_liquid
 from gateway.exporters.template.placeholders import FieldPath, TemplatePart, TemplateValue, field_of, template_parts
 from gateway.exporters.template.placement import placeholder_markups
-from gateway.model import Release
 from gateway.protobuf.descriptors import descriptor_of
 
 
@@ -72,15 +71,15 @@ class TemplateRenderer:
         self._position = _Position(timestamp, schema)
         self._bodies: dict[type[Message], _Object] = {}
 
-    def render(self, release: Release) -> dict[str, JsonValue] | Rejected:
-        """A release's body, without what is absent.
+    def render(self, name: str, payload: bytes) -> dict[str, JsonValue] | Rejected:
+        """The body of a message of the type with this name, without what is absent.
 
         Rejected where there is no template or no such type, or the message can't be rendered.
         """
         try:
-            cls = self._message_class(release.type)
-            body = self._bodies.get(cls) or self._compiled(release.type, cls)
-            return body.render(cls.FromString(release.payload)) or {}
+            cls = self._message_class(name)
+            body = self._bodies.get(cls) or self._compiled(name, cls)
+            return body.render(cls.FromString(payload)) or {}
         except LookupError:
             return Rejected(ItemReason.UNKNOWN_TYPE)
         except (DecodeError, ValueError, OverflowError):

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Sequence
 from ipaddress import ip_address
 from typing import Final
 
+from gateway.batch_verdict import ReleaseBatch
+from gateway.entry_batch import EntryBatch
 from gateway.errors import BadConfig, Rejected, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome
 from gateway.exporters.otlp.exporter import OtlpExporter
-from gateway.model import OutboxEntry, Release
+from gateway.model import Release
 from gateway.pipe.file_descriptor import RemainingSeconds
 from gateway.pipe.filter import KeptLine
 from gateway.pipe.line_counts import DropReason, LineCounts
@@ -176,7 +178,7 @@ class OtlpSink:
     async def _send(self, exporter: Exporter, batch: Sequence[QueuedRecord]) -> Retryable | None:
         """Send a batch and forget what needs no other try; return why and when the rest does."""
         try:
-            outcomes = await exporter.send([OutboxEntry(release, NO_IDEMPOTENCY_KEY, b"", 0) for release, *_ in batch])
+            outcomes = await exporter.send([_entries([release for release, *_ in batch])])
         except Retryable as error:
             return error
         except Rejected as error:
@@ -205,6 +207,10 @@ class OtlpSink:
             return None
         until = max(self._deadline, self._stall_deadline()) if not self._remaining else self._deadline
         return max(0.0, until - time.monotonic())
+
+
+def _entries(releases: Sequence[Release]) -> EntryBatch:
+    return EntryBatch(ReleaseBatch.of(releases), NO_IDEMPOTENCY_KEY * len(releases), [0] * len(releases))
 
 
 def _cost(release: Release) -> int:

@@ -26,10 +26,17 @@ class BackpressureBuffer(Generic[T]):
         put(D) … until as much waits as may: `put` returns when the next batch begins
     """
 
-    def __init__(self, work: Callable[[list[T]], Awaitable[None]], size: Callable[[T], int]) -> None:
-        """`work` is done on a batch; `size` tells an item's bytes."""
+    def __init__(
+        self,
+        work: Callable[[list[T]], Awaitable[None]],
+        size: Callable[[T], int],
+        count: Callable[[T], int] | None = None,
+    ) -> None:
+        """`work` is done on a batch; `size` tells what is put in in bytes, `count` in items, if it isn't one."""
         self._do = work
         self._size = size
+        self._count_of = count
+        self._count = 0
         self._waiting: list[T] = []
         self._bytes = 0
         self._ended = False
@@ -42,8 +49,9 @@ class BackpressureBuffer(Generic[T]):
             return
         self._waiting += items
         self._bytes += sum(map(self._size, items))
+        self._count += len(items) if self._count_of is None else sum(map(self._count_of, items))
         self._work.set()
-        if len(self._waiting) >= MAX_WAITING_ITEMS or self._bytes >= MAX_WAITING_BYTES:
+        if self._count >= MAX_WAITING_ITEMS or self._bytes >= MAX_WAITING_BYTES:
             self._capacity.clear()
             await self._capacity.wait()
 
@@ -56,7 +64,7 @@ class BackpressureBuffer(Generic[T]):
         """Work until the end. Raises what the work raises."""
         while True:
             await self._work.wait()
-            batch, self._waiting, self._bytes = self._waiting, [], 0
+            batch, self._waiting, self._bytes, self._count = self._waiting, [], 0, 0
             if not batch:
                 return
             if not self._ended:

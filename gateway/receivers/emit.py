@@ -12,8 +12,9 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from kannelle.privacy.v1 import activity_pb2, analytics_pb2, emit_pb2, receipt_pb2, support_pb2
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import ItemReason, Refused
-from gateway.model import OutboxEntry, Verdict
+from gateway.model import Verdict
 from gateway.pipeline.flows import Flows
 from gateway.protobuf.schema import parse
 from gateway.receivers.backpressure_buffer import BackpressureBuffer
@@ -137,7 +138,7 @@ class _StreamWindow:
     def __init__(self, call: EmitCall, pipeline: ItemPipeline) -> None:
         self.outcome = BatchOutcome()
         self.requests: BackpressureBuffer[bytes] = BackpressureBuffer(self._decide, len)
-        self.entries: BackpressureBuffer[OutboxEntry] = BackpressureBuffer(pipeline.deliver, _payload_bytes)
+        self.entries: BackpressureBuffer[EntryBatch] = BackpressureBuffer(pipeline.deliver, _payload_bytes, len)
         self._call, self._pipeline = call, pipeline
 
     async def run(self) -> None:
@@ -149,8 +150,8 @@ class _StreamWindow:
         await self.entries.put(await self._pipeline.add(self.outcome, self._call, requests))
 
 
-def _payload_bytes(entry: OutboxEntry) -> int:
-    return len(entry.release.payload)
+def _payload_bytes(batch: EntryBatch) -> int:
+    return batch.payload_bytes
 
 
 def handlers(

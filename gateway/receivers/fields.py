@@ -105,23 +105,28 @@ _READERS: Final[Mapping[int, Callable[[bytes, int], tuple[Value, int]]]] = {
 
 
 class Repeated:
-    """A message whose bulk is one repeated field of messages. Reading it lets others have their turn.
+    """A message whose bulk is one repeated field of messages, or several. Reading it lets others have their turn.
 
     What a later version may add are a few fields more, never thousands: they would cost more than they are worth
     reading.
     """
 
-    def __init__(self, raw: bytes, number: int, max_messages: int | None = None) -> None:
-        """`number` is the repeated field's, of which there may be `max_messages`."""
+    def __init__(self, raw: bytes, *numbers: int, max_messages: int | None = None) -> None:
+        """`numbers` are the repeated fields', which may have `max_messages` together."""
         self._raw = raw
-        self._number = number
+        self._numbers = frozenset(numbers)
         self._max_messages = max_messages
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Yield the messages, still as bytes. Raises Refused."""
+        async for _, value in self.numbered_messages():
+            yield value
+
+    async def numbered_messages(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield the messages, each with its field's number. Raises Refused."""
         async for number, value in self._fields():
-            if number == self._number and isinstance(value, bytes):
-                yield value
+            if number in self._numbers and isinstance(value, bytes):
+                yield number, value
 
     async def integer(self, number: int) -> int:
         """Return the value of the singular integer field with a number, 0 without it. Raises Refused."""
@@ -134,7 +139,7 @@ class Repeated:
     async def _fields(self) -> AsyncIterator[Field]:
         others, since = 0, time.monotonic()
         for count, (number, value) in enumerate(fields(self._raw)):
-            others += number != self._number
+            others += number not in self._numbers
             if others > MAX_OTHER_FIELDS:
                 raise Refused(ItemReason.MALFORMED)
             if self._max_messages is not None and count - others >= self._max_messages:

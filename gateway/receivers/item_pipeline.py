@@ -12,8 +12,9 @@ import msgspec
 from gateway.batch_verdict import BatchVerdict
 from gateway.delivery import Delivery
 from gateway.delivery.entries import BatchSource, EntryBuilder
+from gateway.entry_batch import EntryBatch
 from gateway.errors import ItemReason, Reason, RefusalReason, Refused
-from gateway.model import OutboxEntry, Verdict
+from gateway.model import Verdict
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider, UndecidedBatch, Verdicts
 from gateway.pipeline.flows import Flow
@@ -69,7 +70,7 @@ class _DecidedItems(msgspec.Struct, frozen=True, gc=False):
 
     resolved: ResolvedItems
     decision: BatchDecision
-    entries: Sequence[OutboxEntry]
+    entries: Sequence[EntryBatch]
     took_ns: int
 
     def __repr__(self) -> str:
@@ -152,7 +153,7 @@ class ItemPipeline:
         """
         if len(raws) > MAX_CALL_ITEMS:
             raise Refused(ItemReason.TOO_MANY_ITEMS)
-        outcome, entries = BatchOutcome(), list[OutboxEntry]()
+        outcome, entries = BatchOutcome(), list[EntryBatch]()
         chunks = Chunks(raws, len)
         for chunk, size in chunks:
             if outcome.count:
@@ -163,21 +164,21 @@ class ItemPipeline:
             await self.deliver(entries)
         return outcome
 
-    async def add(self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes]) -> Sequence[OutboxEntry]:
+    async def add(self, outcome: BatchOutcome, resolver: ItemResolver, raws: Sequence[bytes]) -> Sequence[EntryBatch]:
         """Decide on more items and return their entries, not yet delivered. Raises Refused for too many rejected ones.
 
         Each was sent by itself: it is the first of its request.
         """
-        entries, chunks = list[OutboxEntry](), Chunks(raws, len)
+        entries, chunks = list[EntryBatch](), Chunks(raws, len)
         for chunk, size in chunks:
             entries += await self._add(outcome, resolver, chunks, chunk, size)
         return entries
 
     async def _add(
         self, outcome: BatchOutcome, resolver: ItemResolver, chunks: Chunks[bytes], chunk: Sequence[bytes], size: int
-    ) -> Sequence[OutboxEntry]:
+    ) -> Sequence[EntryBatch]:
         """Decide on the next chunk of a call's items, note what became of them, and return their entries."""
-        entries, took_ns = list[OutboxEntry](), 0
+        entries, took_ns = list[EntryBatch](), 0
         for decided in await self._decide(resolver, chunk, outcome.count, size):
             if isinstance(decided, _DecidedItems):
                 outcome.add(decided.decision)
@@ -238,7 +239,7 @@ class ItemPipeline:
         entries = self._entries(resolved, decision, items.received_ns)
         return _DecidedItems(resolved, decision, entries, items.took_ns)
 
-    def _entries(self, resolved: ResolvedItems, decision: BatchDecision, received_ns: int) -> Sequence[OutboxEntry]:
+    def _entries(self, resolved: ResolvedItems, decision: BatchDecision, received_ns: int) -> Sequence[EntryBatch]:
         source = BatchSource(resolved.messages, resolved.request_id, resolved.first)
         return self._entries_of(decision, [received_ns] * len(resolved.messages), source)
 

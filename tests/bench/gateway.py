@@ -22,18 +22,19 @@ def gateway(
     *,
     policy: str = "",
     config: Mapping[str, Any] | None = None,
+    listeners: Mapping[str, Any] | None = None,
     options: Sequence[str] = (),
     under: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """`serve` with more configuration and options than its addresses, called on one of its listeners.
+    """`serve` with more configuration, listeners and options than its addresses, called on one of its listeners.
 
     Without a policy's text it has Kannelle's, as `serve` without a configuration has.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with reserved() as port, reserved() as local, reserved() as http:
-        listeners = {"local": local, "local_http": http, listener: port}
-        addresses = {name: {"address": f"127.0.0.1:{number}"} for name, number in listeners.items()}
-        given: dict[str, Any] = {"listeners": addresses, **(config or {})}
+        ports = {"local": local, "local_http": http, listener: port}
+        addresses = {name: {"address": f"127.0.0.1:{number}"} for name, number in ports.items()}
+        given: dict[str, Any] = {"listeners": {**addresses, **(listeners or {})}, **(config or {})}
         if policy:
             (folder / "policy.yaml").write_text(policy)
             given["policy"] = "policy.yaml"

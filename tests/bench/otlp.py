@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from gateway.policy.load import default_path, load
+from gateway.policy import load as policies
 from tests.bench import servers
 from tests.bench.bare_grpc import COUNT, LAST
 from tests.bench.client import call, send
@@ -72,7 +72,7 @@ def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]
             # Go's programs don't run under callgrind.
             starts = _starts(kind, folder / "counted", behind, built if counter and not counter.under else None)
             counts = servers.instructions(
-                counter, starts, {values: _load(kind, values, 1, behind) for values in ALL}, size
+                counter, starts, {values: load(kind, values, 1, behind) for values in ALL}, size
             )
         yield (
             table,
@@ -85,8 +85,8 @@ def _samples(kind: Kind, starts: Mapping[str, Start], behind: Server, size: Size
         running: dict[str, Server] = {}
         for name, start in starts.items():
             running[name] = stack.enter_context(start(()))
-            _check(name, kind, running[name], behind)
-        loads = {values: _load(kind, values, size.of(BATCHES), behind) for values in ALL}
+            check(name, kind, running[name], behind)
+        loads = {values: load(kind, values, size.of(BATCHES), behind) for values in ALL}
         cases = {
             (name, values): servers.of_server(server, loads[values])
             for name, server in running.items()
@@ -99,7 +99,7 @@ def _starts(kind: Kind, folder: Path, behind: Server, built: Path | None) -> Map
     starts: dict[str, Start] = {
         FORWARDER: lambda under: program("relay", behind.address, under=under),
         GATEWAY: lambda under: gateway(
-            folder / "gateway", policy=_policy(kind, behind.address), options=("--insecure-loopback",), under=under
+            folder / "gateway", policy=policy(kind, behind.address), options=("--insecure-loopback",), under=under
         ),
     }
     if built is not None:
@@ -116,12 +116,12 @@ def _keys(kind: Kind) -> frozenset[str]:
 
     The Collector has no prefixes: of those below one, the keys that are sent.
     """
-    policy = load(default_path()).policy
-    allowed = policy.destinations[kind.destination].allow
-    return kind.kept | {key for key in policy.otlp.attributes if policy.otlp.privacy(key).category in allowed}
+    default = policies.load(policies.default_path()).policy
+    allowed = default.destinations[kind.destination].allow
+    return kind.kept | {key for key in default.otlp.attributes if default.otlp.privacy(key).category in allowed}
 
 
-def _policy(kind: Kind, sink: str) -> str:
+def policy(kind: Kind, sink: str) -> str:
     """Kannelle's policy, whose records of a signal go to the sink."""
     head = f"\n  {kind.destination}:\n"
     before, found, after = KANNELLE_POLICY.partition(head)
@@ -130,7 +130,7 @@ def _policy(kind: Kind, sink: str) -> str:
     return f"{before}{head}    exporter: {{kind: otlp, endpoint: 'http://{sink}', compression: none}}\n{after}"
 
 
-def _check(name: str, kind: Kind, server: Server, behind: Server) -> None:
+def check(name: str, kind: Kind, server: Server, behind: Server) -> None:
     """Send one batch. Raises RuntimeError if what arrives isn't what such a server lets through."""
     raw = kind.batch(FRESH)
     _send(kind, [raw], server, behind)
@@ -140,7 +140,9 @@ def _check(name: str, kind: Kind, server: Server, behind: Server) -> None:
         raise RuntimeError(f"{name}: lets other attributes through than it should")
 
 
-def _load(kind: Kind, values: str, batches: int, behind: Server) -> servers.Load:
+def load(kind: Kind, values: str, batches: int, behind: Server) -> servers.Load:
+    """So many batches, which are at the sink once they are sent."""
+
     def prepare() -> servers.Send:
         raws = [kind.batch(values) for _ in range(batches)]
         return lambda server: _send(kind, raws, server, behind)

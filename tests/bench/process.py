@@ -33,15 +33,16 @@ BUILD: Final = Path(__file__).parents[2] / "build"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where it listens, `host:port`, and its process ID."""
+    """Where it listens, `host:port`, its process ID, and those of servers behind it that count with it."""
 
     address: str
     pid: int
+    behind: tuple[int, ...] = ()
 
     @property
     def cpu(self) -> float:
-        """User and system seconds of all its threads and of its children's."""
-        return sum(map(_clock, (self.pid, *_descendants(self.pid))))
+        """User and system seconds of all threads and of children's."""
+        return sum(_clock(one) for pid in (self.pid, *self.behind) for one in (pid, *_descendants(pid)))
 
     def settle(self) -> None:
         """Wait until it is idle: it may answer before it has done all that a call makes it do."""

@@ -6,18 +6,21 @@ A real outbox on a volume, decisions and times that a test sets, and a recipient
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.config import Outbox
 from gateway.delivery.attempt import AttemptDeps, Clock
+from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.outbox.writer import SqliteOutbox
-from gateway.delivery.redecider import MinimisedItem
+from gateway.delivery.redecided_batch import MinimisedBatch, RedecidedBatch
+from gateway.entry_batch import EntryBatch, joined
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
-from gateway.model import OutboxEntry, Release, Verdict, Withheld
+from gateway.model import NOBODY, OutboxEntry, Verdict, Withheld
 from gateway.telemetry.counts import Counts
 
 TIMEOUT_SECONDS: Final = 20
@@ -28,16 +31,35 @@ SECOND_NS: Final = 1_000_000_000
 
 
 def entry(
-    text: str, destination: str = "crm", *, key: bytes = b"", fingerprint: bytes = b"", received_ns: int = NOW_NS
-) -> OutboxEntry:
-    """An entry with a text for a payload, and for a key where none is given."""
+    text: str,
+    destination: str = "crm",
+    *,
+    key: bytes = b"",
+    fingerprint: bytes = b"",
+    received_ns: int = NOW_NS,
+    plan: str = "a-plan",
+) -> EntryBatch:
+    """An entry alone, with a text for a payload, and for a key where none is given."""
     key = key or text.encode().ljust(16, b"\0")[:16]
-    return OutboxEntry(Release(destination, "a.Type", "a-plan", text.encode()), key, fingerprint, received_ns)
+    return EntryBatch(
+        ReleaseBatch(destination, "a.Type", plan, [text.encode()]), key, [received_ns], fingerprints=fingerprint
+    )
 
 
-def entries(count: int, destination: str = "crm") -> list[OutboxEntry]:
-    """Entries with numbers for payloads."""
+def entries(count: int, destination: str = "crm") -> list[EntryBatch]:
+    """Entries with numbers for payloads, each alone."""
     return [entry(str(number), destination) for number in range(count)]
+
+
+def together(*texts: str, destination: str = "crm") -> EntryBatch:
+    """Entries with texts for payloads, in one batch."""
+    (batch,) = joined([entry(text, destination) for text in texts])
+    return batch
+
+
+def ids(leased: Iterable[LeasedBatch]) -> list[int]:
+    """The IDs of all entries."""
+    return [number for batch in leased for number in batch.ids]
 
 
 class ScriptedRedecider:
@@ -50,24 +72,41 @@ class ScriptedRedecider:
         """What decisions go by, by destination."""
         self.meanwhile: Callable[[], None] = lambda: None
         """What happens while something is decided."""
+        self.decides_by: object = None
+        """The flows that it was told to decide by last."""
 
     def deciding_by(self, flows: object) -> Self:
+        self.decides_by = flows
         return self
 
     def terms(self, destination: str) -> object:
         return self.plans.get(destination)
 
-    def is_current(self, release: Release) -> bool:
-        return release.plan == "a-plan"
+    def is_current(self, releases: ReleaseBatch) -> bool:
+        return releases.plan == "a-plan"
 
-    async def decide_all(self, items: Sequence[MinimisedItem]) -> Sequence[Verdict | Exception]:
-        return [await self.decide(item) for item in items]
+    async def decide_all(
+        self, batches: Sequence[MinimisedBatch], *, identifiers: bool = False
+    ) -> Sequence[RedecidedBatch]:
+        return [self._decide(batch, identifiers=identifiers) for batch in batches]
 
-    async def decide(self, item: MinimisedItem) -> Verdict | Exception:
-        self.asked += 1
-        self.meanwhile()
-        verdict = self.verdicts.get(item.payload.decode())
-        return verdict or Release(item.destination, item.type, "another-plan", item.payload)
+    def _decide(self, batch: MinimisedBatch, *, identifiers: bool) -> RedecidedBatch:
+        ended: dict[int, Reason] = {}
+        undecided: dict[int, Exception] = {}
+        for place, payload in enumerate(batch.payloads):
+            self.asked += 1
+            self.meanwhile()
+            match self.verdicts.get(payload.decode()):
+                case Withheld(reason=reason) | Refused(reason=reason):
+                    ended[place] = reason
+                case Exception() as error:
+                    undecided[place] = error
+        places = [place for place in range(len(batch.payloads)) if place not in ended and place not in undecided]
+        personal = frozenset(row for row, place in enumerate(places) if place in batch.personal) or ()
+        payloads = [batch.payloads[place] for place in places]
+        releases = ReleaseBatch(batch.destination, batch.type, "another-plan", payloads, personal) if places else None
+        subjects = [NOBODY for _ in places] if identifiers else ()
+        return RedecidedBatch(places, releases, subjects, ended, undecided)
 
     def withhold(self, text: str, reason: Reason = DeliveryReason.CUT_OFF) -> None:
         self.verdicts[text] = Withheld("crm", reason)
@@ -102,6 +141,9 @@ class RecordingExporter:
         self.limits = limits
         self.reply = reply
         self.batches: list[Sequence[OutboxEntry]] = []
+        """The entries of each call."""
+        self.sent: list[Sequence[EntryBatch]] = []
+        """The same as they came."""
         self.in_flight = self.most_in_flight = self.closed = 0
         self._open = asyncio.Event()
         self._came = asyncio.Condition()
@@ -111,7 +153,7 @@ class RecordingExporter:
     @property
     def texts(self) -> list[str]:
         """All that came, in order."""
-        return [one.release.payload.decode() for batch in self.batches for one in batch]
+        return [one.payload.decode() for batch in self.batches for one in batch]
 
     def open(self) -> None:
         self._open.set()
@@ -121,8 +163,10 @@ class RecordingExporter:
         async with asyncio.timeout(TIMEOUT_SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.texts) >= count)
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
+        batch = [one for group in batches for one in group.entries()]
         self.batches.append(batch)
+        self.sent.append(batches)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         async with self._came:
@@ -149,7 +193,7 @@ class DeliveryCase:
             self.outbox, self.redecider, self.counts, self.time.clock, keeps_dead_letters=keeps_dead_letters
         )
 
-    async def put(self, *held: OutboxEntry) -> None:
+    async def put(self, *held: EntryBatch) -> None:
         """Store entries."""
         await self.outbox.accept(held, self.time.clock.now_ns())
 

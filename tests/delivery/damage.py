@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
-from tests.delivery.cases import NOW_NS, entry
+from tests.delivery.cases import NOW_NS, entry, ids
 from tests.delivery.outboxes import about, asked, opened
 
 PAGE = 4096
@@ -24,7 +24,7 @@ async def filled(path: Path, count: int = COUNT) -> None:
             await outbox.accept([entry(f"single {number:x<300}", fingerprint=b"the mark")], NOW_NS)
         await outbox.accept([about(f"{number:y<300}", b"alice") for number in range(count)], NOW_NS)
         leased = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
-        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW_NS)
+        await outbox.dead_letter({ids(leased)[0]: DeliveryReason.REJECTED}, NOW_NS)
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -44,7 +44,7 @@ def page(table: str, path: Path) -> None:
 
 
 def middle(path: Path) -> None:
-    """Overwrites pages in the middle: items and batches are there."""
+    """Overwrites pages in the middle: batches are there."""
     overwrite(path, path.stat().st_size // 2 // PAGE * PAGE, b"\xff" * PAGE * 8)
 
 
@@ -68,12 +68,12 @@ def others(path: Path) -> None:
 def unindexed(path: Path) -> None:
     """Leave an index as it was while its table changes, as when a write doesn't reach the volume."""
     find, delete = (
-        "SELECT * FROM sqlite_master WHERE name = 'items_due'",
-        "DELETE FROM sqlite_master WHERE name = 'items_due'",
+        "SELECT * FROM sqlite_master WHERE name = 'batches_due'",
+        "DELETE FROM sqlite_master WHERE name = 'batches_due'",
     )
     (index,) = _described(path, find)
     _described(path, delete)
-    asked(path, "UPDATE items SET due = 5")
+    asked(path, "UPDATE batches SET due = 5")
     _described(path, "INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
 
 

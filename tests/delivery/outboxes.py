@@ -18,10 +18,10 @@ import msgspec
 import pytest
 
 from gateway.config import Outbox
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.outbox.writer import SqliteOutbox
+from gateway.entry_batch import EntryBatch
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry
 from tests.delivery.cases import NOW_NS, entry
 
 ALL: Final = BatchLimits(max_items=1_000_000, max_bytes=1 << 40)
@@ -38,20 +38,20 @@ async def opened(path: Path, settings: Outbox = SMALL) -> AsyncIterator[SqliteOu
         await outbox.close()
 
 
-def about(text: str, *subjects: bytes, destination: str = "crm", received_ns: int = NOW_NS) -> OutboxEntry:
+def about(text: str, *subjects: bytes, destination: str = "crm", received_ns: int = NOW_NS) -> EntryBatch:
     """An entry about subjects, each given by its first bytes."""
-    hashes = tuple(subject.ljust(16, b"\0") for subject in subjects)
+    hashes = [b"".join([subject.ljust(16, b"\0") for subject in subjects])]
     return msgspec.structs.replace(entry(text, destination, received_ns=received_ns), subjects=hashes)
 
 
-def texts(leased: Sequence[Leased]) -> list[str]:
-    return [one.payload.decode() for one in leased]
+def texts(leased: Sequence[LeasedBatch]) -> list[str]:
+    return [payload.decode() for batch in leased for payload in batch.payloads]
 
 
 async def held(outbox: SqliteOutbox, destination: str = "crm", now_ns: int = NOW_NS) -> list[str]:
     """The texts of all that can be leased; then it is free again."""
     leased = await outbox.lease(destination, ALL, now_ns)
-    await outbox.defer([one.id for one in leased], 0, failed=False)
+    await outbox.defer([number for batch in leased for number in batch.ids], 0, failed=False)
     return texts(leased)
 
 

@@ -10,27 +10,30 @@ from typing import Final
 
 import pytest
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.config import Outbox
 from gateway.delivery.outbox import schema
 from gateway.delivery.outbox.admin import OutboxAdmin, QueueStats
+from gateway.delivery.outbox.id_ranges import IdSet
 from gateway.delivery.outbox.interface import Removed
 from gateway.delivery.outbox.leased_ids import LeasedIds
 from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.writer import SqliteOutbox
+from gateway.entry_batch import EntryBatch
 from gateway.errors import BadConfig, DeliveryReason, ItemReason
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, Release
-from tests.delivery.cases import NOW_NS, SECOND_NS, entries
+from tests.delivery.cases import NOW_NS, SECOND_NS, entries, ids
 from tests.delivery.damage import filled, middle
+from tests.delivery.leased_entries import each
 from tests.delivery.outboxes import ALL, asked, counts, held, opened
 
 HOUR: Final = 3600 * SECOND_NS
 FIVE: Final = BatchLimits(max_items=5)
 
 
-def typed(number: int, type: str, destination: str = "crm") -> OutboxEntry:
-    return OutboxEntry(
-        Release(destination, type, "a-plan", str(number).encode()), number.to_bytes(16, "big"), b"", NOW_NS
+def typed(number: int, type: str, destination: str = "crm") -> EntryBatch:
+    return EntryBatch(
+        ReleaseBatch(destination, type, "a-plan", [str(number).encode()]), number.to_bytes(16, "big"), [NOW_NS]
     )
 
 
@@ -41,14 +44,16 @@ def path(tmp_path: Path) -> Path:
 
 async def fill(outbox: SqliteOutbox) -> None:
     """1,200 items for two destinations: of the first ten at crm five are dead, five put off."""
-    await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other") for number in range(1, 1001)], NOW_NS)
+    for number in range(1, 11):
+        await outbox.accept([typed(number, "a.One" if number % 2 else "a.Other")], NOW_NS)
+    await outbox.accept([typed(number, "a.One" if number <= 505 else "a.Other") for number in range(11, 1001)], NOW_NS)
     await outbox.accept([typed(number, "a.One", "log") for number in range(1001, 1201)], NOW_NS)
     dead = await outbox.lease("crm", FIVE, NOW_NS)
     await outbox.dead_letter(
-        {one.id: DeliveryReason.REJECTED if one.id % 2 else ItemReason.TOO_LARGE for one in dead}, NOW_NS
+        {number: DeliveryReason.REJECTED if number % 2 else ItemReason.TOO_LARGE for number in ids(dead)}, NOW_NS
     )
     late = await outbox.lease("crm", FIVE, NOW_NS)
-    await outbox.defer([one.id for one in late], NOW_NS + HOUR)
+    await outbox.defer(ids(late), NOW_NS + HOUR)
 
 
 def total(steps: Iterable[Removed]) -> tuple[int, int]:
@@ -134,10 +139,10 @@ async def test_what_is_done_is_done_to_what_was_chosen_and_the_gateway_goes_on(n
             assert total(act(admin)) == (count, 0)
             assert counts_of(admin) == after
         leased = [await outbox.lease(destination, ALL, NOW_NS + 2 * HOUR) for destination in ("crm", "log")]
-        assert [len(found) for found in leased] == [after["crm"][0], after["log"][0]]
-        assert all(one.payload == str(one.id).encode() and one.intact for found in leased for one in found)
+        assert [len(ids(found)) for found in leased] == [after["crm"][0], after["log"][0]]
+        assert all(one.payload == str(one.id).encode() and one.intact for found in leased for one in each(found))
         for found in leased:
-            await outbox.ack([one.id for one in found])
+            await outbox.ack(ids(found))
         assert {name: counts(outbox, name) for name in after} == {name: (0, dead) for name, (_, dead) in after.items()}
 
 
@@ -145,9 +150,9 @@ async def test_what_was_put_off_is_due_at_once(path: Path) -> None:
     async with opened(path) as outbox:
         await fill(outbox)
         with closing(OutboxAdmin.open(path, Outbox())) as admin:
-            assert [one.id for one in await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)] == [11]
+            assert ids(await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)) == [11]
             assert total(admin.retry(EntryFilter())) == (5, 0)
-            assert [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)] == [6, 7, 8, 9, 10]
+            assert ids(await outbox.lease("crm", FIVE, NOW_NS)) == [6, 7, 8, 9, 10]
 
 
 async def test_what_was_replayed_is_tried_as_long_as_what_comes_now_and_kept_no_longer(
@@ -171,7 +176,7 @@ async def test_what_is_delivered_while_an_operator_dead_letters_it_is_no_dead_le
         leased = await outbox.lease("crm", FIVE, NOW_NS)
         with closing(OutboxAdmin.open(path, Outbox())) as admin:
             assert total(admin.dead_letter(EntryFilter())) == (15, 5)
-        await outbox.ack([one.id for one in leased])
+        await outbox.ack(ids(leased))
         assert counts(outbox) == (0, 15)
 
 
@@ -179,23 +184,23 @@ async def test_what_is_delivered_while_an_operator_dead_letters_it_is_no_dead_le
 async def test_what_an_operator_purges_under_way_stays_gone(ended: str, path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(entries(20), NOW_NS)
-        ids = [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)]
+        leased = ids(await outbox.lease("crm", FIVE, NOW_NS))
         with closing(OutboxAdmin.open(path, Outbox())) as admin:
             assert total(admin.purge(EntryFilter())) == (15, 5)
         if ended == "ack":
-            await outbox.ack(ids)
+            await outbox.ack(leased)
         elif ended == "defer":
-            await outbox.defer(ids, NOW_NS + HOUR)
+            await outbox.defer(leased, NOW_NS + HOUR)
         else:
-            await outbox.dead_letter(dict.fromkeys(ids, DeliveryReason.REJECTED), NOW_NS)
+            await outbox.dead_letter(dict.fromkeys(leased, DeliveryReason.REJECTED), NOW_NS)
         assert (counts(outbox), await held(outbox)) == ((0, 0), [])
-    assert asked(path, "SELECT destination, reason, sum(count) FROM sweeps GROUP BY 1, 2") == [("crm", "PURGED", 15)]
+    assert asked(path, "SELECT destination, reason, sum(count) FROM deletions GROUP BY 1, 2") == [("crm", "PURGED", 15)]
 
 
 async def test_what_was_on_its_way_is_told_until_its_lease_ends(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(entries(20), NOW_NS)
-        leased = [one.id for one in await outbox.lease("crm", FIVE, NOW_NS)]
+        leased = ids(await outbox.lease("crm", FIVE, NOW_NS))
         await outbox.defer(leased[:2], NOW_NS + HOUR)
         with closing(OutboxAdmin.open(path, Outbox())) as admin:
             assert total(admin.purge(EntryFilter((*leased, 20)))) == (3, 3)
@@ -207,7 +212,7 @@ async def test_nothing_is_leased_while_an_operator_deletes(path: Path) -> None:
         list_ = LeasedIds(path)
         with list_.alone(wait=True):
             assert await outbox.lease("crm", FIVE, NOW_NS) == ()
-        assert len(await outbox.lease("crm", FIVE, NOW_NS)) == 5
+        assert len(ids(await outbox.lease("crm", FIVE, NOW_NS))) == 5
         list_.close()
 
 
@@ -216,7 +221,7 @@ async def test_what_was_on_its_way_at_a_kill_is_told_too(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept(entries(3), NOW_NS)
     list_ = LeasedIds(path)
-    list_.write([1])
+    list_.write(IdSet([range(1, 2)]))
     list_.close()
     with closing(OutboxAdmin.open(path, Outbox())) as admin:
         assert total(admin.purge(EntryFilter())) == (2, 1)
@@ -283,4 +288,4 @@ async def test_a_file_that_cannot_be_read_is_named(
 
 def _used(path: Path) -> Sequence[Removed]:
     with closing(OutboxAdmin.open(path, Outbox())) as admin:
-        return list(admin.purge(EntryFilter()))
+        return list(admin.dead_letter(EntryFilter()))

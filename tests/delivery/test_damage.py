@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,10 @@ from gateway.delivery.outbox.schema import VERSION
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, DeliveryReason, Retryable
 from gateway.exporters.base import BatchLimits
-from tests.delivery.cases import NOW_NS, entries, entry
+from tests.delivery.cases import NOW_NS, entries, entry, ids
 from tests.delivery.damage import COUNT, asides, cut, filled, header, middle, others, page, text, unindexed
-from tests.delivery.outboxes import ALL, SMALL, asked, counts, held, opened
+from tests.delivery.leased_entries import each
+from tests.delivery.outboxes import ALL, SMALL, about, asked, counts, held, opened
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -31,14 +32,15 @@ DAMAGES: Final[dict[str, tuple[Callable[[Path], None], int]]] = {
     "header": (header, 0),
     "text": (text, 0),
     "others": (others, COUNT + 20),
-    "items": (partial(page, "items"), COUNT),
-    "items_due": (partial(page, "items_due"), COUNT + 20),
+    "batches": (partial(page, "batches"), 1),
+    "batches_due": (partial(page, "batches_due"), COUNT + 20),
+    "dead": (partial(page, "dead"), COUNT + 19),
     "unindexed": (unindexed, COUNT + 20),
-    "lanes": (partial(page, "lanes"), COUNT + 20),
+    "queues": (partial(page, "queues"), COUNT + 20),
     "kinds": (partial(page, "kinds"), COUNT + 20),
     "state": (partial(page, "state"), COUNT + 20),
-    "crates": (partial(page, "crates"), 19),
-    "seen_lately": (partial(page, "seen_lately"), COUNT + 20),
+    "gone": (partial(page, "gone"), COUNT + 20),
+    "recent_keys": (partial(page, "recent_keys"), COUNT + 20),
 }
 """Ways to damage a file, and how many items and dead letters can be read afterwards at least."""
 
@@ -77,42 +79,72 @@ def kept_aside(path: Path) -> list[bytes]:
 async def test_keys_are_known_after_damage(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     await filled(path)
-    page("items_due", path)
+    page("batches_due", path)
     async with opened(path) as outbox:
         before = counts(outbox)
         await outbox.accept([entry(f"single {number:x<300}", fingerprint=b"the mark") for number in range(20)], NOW_NS)
         assert counts(outbox) == before
 
 
+FLIPS: Final = {
+    "payload": ("body", b"\xc4\x015", b"\xc4\x01!"),
+    "key": ("body", b"5".ljust(16, b"\0"), b"!".ljust(16, b"\0")),
+    "subject": ("subjects", b"who 5", b"who !"),
+    "personal marker": ("subjects", b"who 5".ljust(16, b"\0"), b"personal account"),
+}
+
+
+@pytest.mark.parametrize("flip", FLIPS)
 @pytest.mark.parametrize("batched", [True, False])
-async def test_an_item_that_is_not_what_was_stored_is_told(batched: bool, tmp_path: Path) -> None:
-    path = tmp_path / "o.db"
+async def test_an_entry_that_is_not_what_was_stored_is_told_and_its_neighbours_are_well(
+    batched: bool, flip: str, tmp_path: Path
+) -> None:
+    path, (column, before, after) = tmp_path / "o.db", FLIPS[flip]
+    given = [about(str(number), b"who %d" % number) for number in range(10)]
     async with opened(path) as outbox:
-        for group in [entries(10)] if batched else [[one] for one in entries(10)]:
+        for group in [given] if batched else [[one] for one in given]:
             await outbox.accept(group, NOW_NS)
     with closing(sqlite3.connect(path)) as database, database:
-        if batched:
-            ((body,),) = database.execute("SELECT body FROM crates").fetchall()
-            database.execute("UPDATE crates SET body = ?", (body.replace(b"\xc4\x015", b"\xc4\x01!"),))
-        else:
-            database.execute("UPDATE items SET payload = x'21' WHERE payload = x'35'")
+        for number, value in database.execute(f"SELECT id, {column} FROM batches").fetchall():
+            query = f"UPDATE batches SET {column} = ? WHERE id = ?"
+            database.execute(query, (value.replace(before, after), number))
     async with opened(path) as outbox:
-        leased = await outbox.lease("crm", ALL, NOW_NS)
+        leased = each(await outbox.lease("crm", ALL, NOW_NS))
         assert [one.intact for one in leased] == [number != 5 for number in range(10)]
         await outbox.dead_letter({leased[5].id: DeliveryReason.DAMAGED}, NOW_NS)
         assert counts(outbox) == (9, 1)
+    page("batches_due", path)
+    async with opened(path) as outbox:
+        assert (outbox.recovered, await held(outbox)) == (9, [str(number) for number in range(10) if number != 5])
 
 
-async def test_a_batch_that_cannot_be_read_is_dead_letters(tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["body", "subjects"])
+async def test_a_batch_that_cannot_be_read_is_dead_letters(column: str, tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     async with opened(path) as outbox:
         await outbox.accept(entries(10), NOW_NS)
-    asked(path, "UPDATE crates SET body = x'ff'")
+    asked(path, f"UPDATE batches SET {column} = x'ff'")
     async with opened(path) as outbox:
-        leased = await outbox.lease("crm", ALL, NOW_NS)
+        leased = [one for _ in range(2) for one in each(await outbox.lease("crm", BatchLimits(max_items=6), NOW_NS))]
         assert [one.intact for one in leased] == [False] * 10
-        await outbox.dead_letter({one.id: DeliveryReason.DAMAGED for one in leased}, NOW_NS)
-        assert counts(outbox) == (0, 10)
+        await outbox.dead_letter(dict.fromkeys([one.id for one in leased[:6]], DeliveryReason.DAMAGED), NOW_NS)
+        await outbox.ack([one.id for one in leased[7:]])
+        assert counts(outbox) == (1, 6)
+
+
+@pytest.mark.parametrize("column", ["count", "kind", "queue", "attempts"])
+async def test_a_row_that_makes_no_sense_stops_nothing_for_long(column: str, tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        await outbox.accept(entries(10), NOW_NS)
+        await outbox.accept([entry("next")], NOW_NS)
+    asked(path, f"UPDATE batches SET {column} = 'odd' WHERE id = 1")
+    async with opened(path) as outbox:
+        with suppress(Retryable):
+            await held(outbox)
+        assert await held(outbox) == ["next"]
+        await outbox.accept([entry("new")], NOW_NS)
+        assert await held(outbox) == ["next", "new"]
 
 
 async def test_a_file_damaged_under_way_is_quarantined_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -122,12 +154,12 @@ async def test_a_file_damaged_under_way_is_quarantined_and_the_rest_goes_on(tmp_
         leased = await outbox.lease("crm", BatchLimits(max_items=200), NOW_NS)
         middle(path)
         # Another program's commit makes the gateway read the file anew.
-        asked(path, "DELETE FROM sweeps")
+        asked(path, "DELETE FROM deletions")
         with pytest.raises(Retryable, match="UNAVAILABLE"):
             await outbox.lease("crm", ALL, NOW_NS)
         rest = await outbox.lease("crm", ALL, NOW_NS)
-        await outbox.ack(one.id for one in leased)
-        await outbox.ack(one.id for one in rest)
+        await outbox.ack(ids(leased))
+        await outbox.ack(ids(rest))
         assert (outbox.quarantined, counts(outbox)[0]) == (1, 0)
         await outbox.accept([entry("new")], NOW_NS)
         assert await held(outbox) == ["new"]

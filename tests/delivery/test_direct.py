@@ -6,16 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from gateway.delivery import worker
+from gateway.delivery import direct_sends
 from gateway.delivery.dispatcher import OutboxDispatcher
+from gateway.entry_batch import EntryBatch
 from gateway.errors import DeliveryReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Exporter, Outcome
-from gateway.model import OutboxEntry, Release
-from tests.delivery.cases import NOW_NS, TIMEOUT_SECONDS, DeliveryCase, RecordingExporter, delivery_case, entries, entry
+from gateway.model import OutboxEntry
+from tests.delivery.cases import (
+    NOW_NS,
+    TIMEOUT_SECONDS,
+    DeliveryCase,
+    RecordingExporter,
+    delivered,
+    delivery_case,
+    entries,
+    entry,
+    together,
+)
 
 NEAR: Final = frozenset({"crm"})
 
@@ -30,7 +41,7 @@ async def sending(case: DeliveryCase, exporters: Mapping[str, Exporter]) -> Asyn
         await delivery.close(TIMEOUT_SECONDS)
 
 
-def sent_again(text: str = "a", *, fingerprint: bytes = b"the item") -> OutboxEntry:
+def sent_again(text: str = "a", *, fingerprint: bytes = b"the item") -> EntryBatch:
     """An entry of a request with an ID: it can come again."""
     return entry(text, key=b"a request's key!", fingerprint=fingerprint)
 
@@ -63,7 +74,7 @@ async def test_what_it_is_silent_on_is_stored_and_so_is_what_comes_after(tmp_pat
         # The first was given up on its way: it may have arrived, and comes again under its key.
         assert crm.texts[0] == "first"
         assert sorted(crm.texts[1:]) == ["first", "second"]
-        assert len({one.key for batch in crm.batches for one in batch if one.release.payload == b"first"}) == 1
+        assert len({one.key for batch in crm.batches for one in batch if one.payload == b"first"}) == 1
         await delivery.accept([entry("third")])
         assert (crm.texts[-1], case.waiting) == ("third", 0)
 
@@ -89,16 +100,17 @@ def replying(*replies: Sequence[Outcome] | Exception) -> Callable[[Sequence[Outb
         ([DELIVERED, Rejected(DeliveryReason.REJECTED)], ["b"]),
     ],
 )
+@pytest.mark.parametrize("batches", [[entry("a"), entry("b")], [together("a", "b")]], ids=["two batches", "one"])
 async def test_what_it_does_not_take_is_stored_alone(
-    reply: Sequence[Outcome] | Exception, again: list[str], tmp_path: Path
+    reply: Sequence[Outcome] | Exception, again: list[str], batches: Sequence[EntryBatch], tmp_path: Path
 ) -> None:
     async with (
         delivery_case(tmp_path) as case,
         sending(case, {"crm": (crm := RecordingExporter(replying(reply)))}) as delivery,
     ):
-        await delivery.accept([entry("a"), entry("b")])
+        await delivery.accept(batches)
         await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
-        assert [[one.release.payload.decode() for one in batch] for batch in crm.batches] == [["a", "b"], again]
+        assert [[one.payload.decode() for one in batch] for batch in crm.batches] == [["a", "b"], again]
         assert case.dead == 0
 
 
@@ -118,12 +130,12 @@ async def test_what_is_rejected_becomes_a_dead_letter(tmp_path: Path) -> None:
         (entries(3), BatchLimits(max_items=2), "it is more than one batch"),
         ([entry("a" * 9)], BatchLimits(max_bytes=8), "it is larger than a batch"),
         ([entry("a")], BatchLimits(max_in_flight=0), "the recipient takes nothing for now"),
-        ([OutboxEntry(Release("crm", "a.Type", "a former plan", b"a"), bytes(16), b"", NOW_NS)], BatchLimits(), "plan"),
+        ([entry("a", plan="a former plan")], BatchLimits(), "plan"),
         ([entry("a", "log")], BatchLimits(), "the destination isn't near"),
     ],
 )
 async def test_what_cant_go_at_once_is_stored(
-    items: list[OutboxEntry], limits: BatchLimits, because: str, tmp_path: Path
+    items: list[EntryBatch], limits: BatchLimits, because: str, tmp_path: Path
 ) -> None:
     shut = {name: RecordingExporter(limits=limits, shut=True) for name in ("crm", "log")}
     async with delivery_case(tmp_path) as case, sending(case, shut) as delivery:
@@ -133,13 +145,13 @@ async def test_what_cant_go_at_once_is_stored(
             exporter.open()
 
 
-@pytest.mark.parametrize("together", [False, True])
-async def test_a_request_that_comes_again_is_sent_once(tmp_path: Path, *, together: bool) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_request_that_comes_again_is_sent_once(tmp_path: Path, *, at_once: bool) -> None:
     async with (
         delivery_case(tmp_path) as case,
         sending(case, {"crm": (crm := RecordingExporter())}) as delivery,
     ):
-        if together:
+        if at_once:
             await asyncio.gather(*(delivery.accept([sent_again()]) for _ in range(3)))
         else:
             await delivery.accept([sent_again()])
@@ -202,7 +214,7 @@ async def test_what_waits_for_the_same_request_does_not_leave_by_a_policy_that_i
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its recipient failed the first; by the second's turn another exporter is there."""
-    monkeypatch.setattr(worker, "DIRECT_SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setattr(direct_sends, "DIRECT_SECONDS", TIMEOUT_SECONDS)
     old, new = RecordingExporter(shut=True), RecordingExporter()
     async with delivery_case(tmp_path) as case, sending(case, {"crm": old}) as delivery:
         first = asyncio.create_task(delivery.accept([sent_again()]))
@@ -219,7 +231,7 @@ async def test_what_waits_for_the_same_request_does_not_leave_by_a_policy_that_i
 async def test_a_request_that_is_on_its_way_is_not_stored_beside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "DIRECT_SECONDS", TIMEOUT_SECONDS)
+    monkeypatch.setattr(direct_sends, "DIRECT_SECONDS", TIMEOUT_SECONDS)
     crm = RecordingExporter(shut=True)
     async with delivery_case(tmp_path) as case, sending(case, {"crm": crm}) as delivery:
         first = asyncio.create_task(delivery.accept([sent_again()]))
@@ -249,7 +261,7 @@ async def test_calls_that_one_pause_of_the_recipient_meets_are_one_failure(tmp_p
     ):
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.gather(*(delivery.accept([entry(f"{number}")]) for number in range(20)))
-            assert (case.waiting, case.counts.direct_fallbacks["crm",]) == (20, 20)
+            assert (case.waiting, case.counts.direct_fallbacks["crm",]) == (20, 4)  # the others waited for their turn
             crm.open()
             await delivery.drained()
             await delivery.accept([entry("after it")])
@@ -259,7 +271,7 @@ async def test_calls_that_one_pause_of_the_recipient_meets_are_one_failure(tmp_p
 async def test_what_was_delivered_and_could_not_be_noted_is_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def unwritable(entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def unwritable(batches: Sequence[EntryBatch], now_ns: int) -> None:
         raise Retryable
 
     async with (
@@ -274,3 +286,126 @@ async def test_what_was_delivered_and_could_not_be_noted_is_not_sent_again(
                     await delivery.accept([again])
         await delivery.accept([sent_again()])
         assert crm.texts == ["a"]
+
+
+ONE_AT_ONCE: Final = BatchLimits(max_items=6, max_in_flight=1)
+
+
+@asynccontextmanager
+async def waiting_calls(
+    tmp_path: Path, *waiting: Sequence[EntryBatch], reply: Callable[..., Sequence[Outcome]] = delivered
+) -> AsyncIterator[tuple[DeliveryCase, RecordingExporter, OutboxDispatcher, list[asyncio.Task[None]]]]:
+    """Calls that wait while the entry `first` is on its way to a recipient that takes one batch at once."""
+    crm = RecordingExporter(reply, ONE_AT_ONCE, shut=True)
+    async with delivery_case(tmp_path) as case, sending(case, {"crm": crm}) as delivery:
+        first = asyncio.create_task(delivery.accept([entry("first")]))
+        await crm.wait_for(1)
+        calls = [asyncio.create_task(delivery.accept(batches)) for batches in waiting]
+        await asyncio.sleep(0)
+        yield case, crm, delivery, [first, *calls]
+
+
+async def test_no_more_is_sent_at_once_than_the_recipient_takes_and_what_waits_goes_together(tmp_path: Path) -> None:
+    calls = [together("a", "b")], [entry("c"), entry("d")], [together("e", "f", "g")]
+    async with waiting_calls(tmp_path, *calls) as (case, crm, _, tasks):
+        crm.open()
+        await asyncio.wait_for(asyncio.gather(*tasks), TIMEOUT_SECONDS)
+        batches = [[one.payload.decode() for one in batch] for batch in crm.batches]
+        assert batches == [["first"], ["a", "b", "c", "d"], ["e", "f", "g"]]
+        assert (crm.most_in_flight, case.waiting, (await case.outbox.kinds())[1]) == (1, 0, 1)
+        assert case.counts.deliveries["crm", "delivered"] == 8
+
+
+async def test_of_calls_that_go_together_each_has_its_own_outcome(tmp_path: Path) -> None:
+    mixed = [DELIVERED, Retryable(item_only=True), DELIVERED, DELIVERED, Rejected(DeliveryReason.REJECTED)]
+    reply = replying([DELIVERED], mixed)
+    calls = [together("a", "b")], [entry("c"), entry("d")], [entry("e")]
+    async with waiting_calls(tmp_path, *calls, reply=reply) as (case, crm, delivery, tasks):
+        crm.open()
+        await asyncio.wait_for(asyncio.gather(*tasks), TIMEOUT_SECONDS)
+        assert case.counts.direct_fallbacks["crm",] == 1
+        await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
+        assert crm.texts == ["first", *"abcde", "b", "e"]
+
+
+async def test_a_caller_that_leaves_while_it_waits_for_its_turn_was_never_sent(tmp_path: Path) -> None:
+    async with waiting_calls(tmp_path, [entry("a")], [entry("b")]) as (case, crm, _, tasks):
+        first, leaving, other = tasks
+        leaving.cancel()
+        crm.open()
+        await asyncio.wait_for(asyncio.gather(first, other), TIMEOUT_SECONDS)
+        assert (crm.texts, case.waiting, case.counts.direct_fallbacks["crm",]) == (["first", "b"], 0, 0)
+
+
+async def test_of_what_goes_together_one_caller_may_leave(tmp_path: Path) -> None:
+    async with waiting_calls(tmp_path) as (case, crm, delivery, (first,)):
+        calls = [asyncio.create_task(delivery.accept([entry(text)])) for text in "ab"]
+        await asyncio.sleep(0)
+        crm.open()
+        await first
+        await crm.wait_for(3)
+        calls[0].cancel()
+        await asyncio.wait_for(calls[1], TIMEOUT_SECONDS)
+        assert (crm.texts, case.waiting) == (["first", "a", "b"], 0)
+
+
+async def test_what_was_decided_on_before_an_erasure_is_stored_and_decided_on_again(tmp_path: Path) -> None:
+    crm = RecordingExporter()
+    async with delivery_case(tmp_path) as case, sending(case, {"crm": crm}) as delivery:
+        await case.outbox.erase([b"alice".ljust(16, b"\0")], NOW_NS)
+        case.redecider.withhold("before")
+        await delivery.accept([entry("before", received_ns=NOW_NS)])
+        await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
+        assert (crm.texts, case.redecider.asked) == ([], 1)
+        await delivery.accept([entry("after", received_ns=NOW_NS + 1)])
+        assert (crm.texts, case.redecider.asked) == (["after"], 1)
+
+
+async def test_what_waits_for_its_turn_is_decided_on_again_after_an_erasure(tmp_path: Path) -> None:
+    calls = [entry("before")], [entry("after", received_ns=NOW_NS + 1)]
+    async with waiting_calls(tmp_path, *calls) as (case, crm, delivery, tasks):
+        await case.outbox.erase([b"alice".ljust(16, b"\0")], NOW_NS)
+        crm.open()
+        await asyncio.wait_for(asyncio.gather(*tasks), TIMEOUT_SECONDS)
+        await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
+        assert (sorted(crm.texts), case.redecider.asked) == (["after", "before", "first"], 1)
+
+
+async def test_a_request_that_is_sent_hundreds_of_times_at_once_wakes_each_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, wait = [], asyncio.wait
+
+    async def counted(*given: Any, **named: Any) -> Any:
+        waits.append(given)
+        return await wait(*given, **named)
+
+    monkeypatch.setattr(direct_sends, "DIRECT_SECONDS", TIMEOUT_SECONDS)
+    crm = RecordingExporter(shut=True)
+    async with delivery_case(tmp_path) as case, sending(case, {"crm": crm}) as delivery:
+        calls = [asyncio.create_task(delivery.accept([sent_again()])) for _ in range(300)]
+        await crm.wait_for(1)
+        monkeypatch.setattr(asyncio, "wait", counted)
+        crm.open()
+        await asyncio.wait_for(asyncio.gather(*calls), TIMEOUT_SECONDS)
+        monkeypatch.setattr(asyncio, "wait", wait)
+        assert (crm.texts, case.waiting) == (["a"], 0)
+        assert len(waits) <= len(calls)
+
+
+async def test_who_leaves_before_its_turn_lets_nobody_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct_sends, "DIRECT_SECONDS", TIMEOUT_SECONDS)
+    crm = RecordingExporter(shut=True)
+    async with delivery_case(tmp_path) as case, sending(case, {"crm": crm}) as delivery:
+        first = asyncio.create_task(delivery.accept([sent_again()]))
+        await crm.wait_for(1)
+        leaving = [asyncio.create_task(delivery.accept([sent_again()])) for _ in range(3)]
+        last = asyncio.create_task(delivery.accept([sent_again()]))
+        await asyncio.sleep(0)
+        for one in leaving:
+            one.cancel()
+        await asyncio.wait(leaving)
+        assert not last.done()
+        crm.open()
+        await asyncio.wait_for(asyncio.gather(first, last), TIMEOUT_SECONDS)
+        assert (crm.texts, case.waiting) == (["a"], 0)

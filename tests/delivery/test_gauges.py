@@ -18,12 +18,12 @@ from gateway.config import Outbox
 from gateway.delivery.outbox.admin import OutboxAdmin
 from gateway.delivery.outbox.dedup import MAX_TABLE_KEYS
 from gateway.delivery.outbox.interface import Removed
-from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES
+from gateway.delivery.outbox.store import ENTRY_OVERHEAD_BYTES
 from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.writer import MAX_PENDING_BYTES, SqliteOutbox
 from gateway.errors import DeliveryReason, Retryable
 from gateway.telemetry import ResourceUsage
-from tests.delivery.cases import NOW_NS, entry
+from tests.delivery.cases import NOW_NS, entry, ids
 from tests.delivery.outboxes import ALL, asked, opened, until
 
 KEPT: Final = Outbox(max_bytes=64 * 1024, margin=12_345)
@@ -40,17 +40,16 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
         for _ in range(60):
             size, name = draw.randrange(1, 3000), draw.choice(["crm", "log"])
             room = KEPT.max_bytes - use().used
-            with pytest.raises(Retryable) if size + ROW_OVERHEAD_BYTES > room else nullcontext():
+            with pytest.raises(Retryable) if size + ENTRY_OVERHEAD_BYTES > room else nullcontext():
                 await outbox.accept([entry("x" * size, name)], NOW_NS)
-            leased = await outbox.lease(name, ALL, NOW_NS)
-            ids = [one.id for one in leased]
-            draw.shuffle(ids)
-            await outbox.dead_letter(dict.fromkeys(ids[:1], DeliveryReason.REJECTED), NOW_NS)
-            await outbox.ack(ids[2:4] if draw.random() < 0.3 else ())
-            await outbox.defer(ids[1:], 0, failed=False)
+            leased = ids(await outbox.lease(name, ALL, NOW_NS))
+            draw.shuffle(leased)
+            await outbox.dead_letter(dict.fromkeys(leased[:1], DeliveryReason.REJECTED), NOW_NS)
+            await outbox.ack(leased[2:4] if draw.random() < 0.3 else ())
+            await outbox.defer(leased[1:], 0, failed=False)
             assert use() == ResourceUsage(kept(outbox), KEPT.max_bytes)
         assert {
-            name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ROW_OVERHEAD_BYTES > 0
+            name for name, depth in outbox.depths().items() if depth.dead_bytes > depth.dead * ENTRY_OVERHEAD_BYTES > 0
         } == {
             "crm",
             "log",
@@ -59,11 +58,11 @@ async def test_what_waits_and_what_is_dead_add_up_to_what_the_limit_counts(tmp_p
 
 async def test_all_that_an_outbox_bounds_is_told(tmp_path: Path) -> None:
     async with opened(tmp_path / "o.db", KEPT) as outbox:
-        await outbox.accept([entry("a", key=b"1" * 16, fingerprint=b"m"), entry("b")], NOW_NS)
+        await outbox.accept([entry("a", key=b"1" * 16, fingerprint=b"the mark"), entry("b")], NOW_NS)
         uses = {name: use() for name, use in outbox.uses().items()}
     volume = uses.pop("volume")
     assert uses == {
-        "outbox": ResourceUsage(2 + 2 * ROW_OVERHEAD_BYTES, 64 * 1024),
+        "outbox": ResourceUsage(2 + 2 * ENTRY_OVERHEAD_BYTES, 64 * 1024),
         "outbox_unwritten": ResourceUsage(0, MAX_PENDING_BYTES),
         "request_ids": ResourceUsage(1, MAX_TABLE_KEYS),
     }
@@ -94,7 +93,7 @@ async def test_what_an_operator_does_is_counted(act: Act, expected: dict[tuple[s
             [*(entry(text) for text in "abc"), *(entry(text, "log") for text in "de"), entry("f", "dead")], NOW_NS
         )
         (dead,) = await outbox.lease("dead", ALL, NOW_NS)
-        await outbox.dead_letter({dead.id: DeliveryReason.REJECTED}, NOW_NS)
+        await outbox.dead_letter({dead.ids.start: DeliveryReason.REJECTED}, NOW_NS)
         with closing(OutboxAdmin.open(tmp_path / "o.db", Outbox())) as admin:
             list(act(admin))
             list(admin.dead_letter(EntryFilter(destination="nobody")))
@@ -114,22 +113,9 @@ async def test_counts_only_grow_whatever_becomes_of_the_file(tmp_path: Path) -> 
                 list(admin.dead_letter(EntryFilter()))
             await until(partial(_is, outbox, total))
             assert outbox.removed_by_operator() == total
-            asked(path, "DELETE FROM operated")
+            asked(path, "DELETE FROM operations")
             await until(lambda: not outbox._commits.gauges._total_before)
 
 
 def _is(outbox: SqliteOutbox, removed_by_operator: object) -> bool:
     return outbox.removed_by_operator() == removed_by_operator
-
-
-async def test_a_file_of_an_earlier_version_is_taken_on(tmp_path: Path) -> None:
-    path = tmp_path / "o.db"
-    async with opened(path) as outbox:
-        await outbox.accept([entry("a")], NOW_NS)
-    asked(path, "DROP TABLE operated")
-    asked(path, "PRAGMA user_version = 1")
-    async with opened(path) as outbox:
-        with closing(OutboxAdmin.open(path, Outbox())) as admin:
-            assert sum(removed.deleted for removed in admin.purge(EntryFilter())) == 1
-        await until(lambda: bool(outbox.removed_by_operator()))
-        assert outbox.removed_by_operator() == {("crm", "PURGED"): 1}

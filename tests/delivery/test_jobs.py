@@ -15,7 +15,7 @@ from gateway.delivery.outbox.operations import Accept, Ack, Lease
 from gateway.delivery.outbox.store import Store
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
 from tests.delivery.cases import NOW_NS, entry
-from tests.delivery.outboxes import ALL, SMALL
+from tests.delivery.outboxes import ALL, SMALL, texts
 
 
 class Raising:
@@ -43,7 +43,7 @@ async def results(commits: Commits, jobs: Sequence[Job[object]]) -> list[object]
 async def leased(commits: Commits) -> list[str]:
     job = ReadJob(Lease(commits, "crm", ALL, NOW_NS))
     await results(commits, [job])
-    return [one.payload.decode() for one in job.future.result()]
+    return texts(job.future.result())
 
 
 FAULTS: Final[dict[str, tuple[Operation[None], tuple[type[Exception], object]]]] = {

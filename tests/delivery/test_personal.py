@@ -8,18 +8,18 @@ from typing import Final
 
 import msgspec
 import pytest
-from kannelle.privacy.v1 import delivery_pb2
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.config import Outbox
-from gateway.delivery.hub.stream import _to_proto
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.delivery.redecider import Redecider
+from gateway.entry_batch import EntryBatch
 from gateway.errors import ItemReason
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, Release, Verdict, Withheld
+from gateway.model import Release, Verdict, Withheld
 from gateway.pipeline.flows import Flows
-from tests.support.again import MinimisedItem, decide_again
+from tests.support.again import MinimisedItems, decide_again, minimised
 from tests.support.contracts import NOW_SECONDS, compiler, encode
 from tests.support.fake_delivery import decider
 
@@ -41,16 +41,16 @@ MADE: Final = compiler(BODY, flows=f"{{t.M: [{', '.join((*OTHERS, *VENDORS))}]}}
 FLOWS: Final = Flows(MADE)
 
 
-def released(destination: str, text: str) -> OutboxEntry:
+def released(destination: str, text: str) -> EntryBatch:
     """What a destination gets of an item, as it is stored."""
     verdict: Verdict = decider().decide_inline(
         FLOWS.only("t.M", destination), encode(MADE.contract, "t.M", text), NOW_SECONDS * 10**9
     )[1][0]  # type: ignore[index]
     assert isinstance(verdict, Release)
-    return OutboxEntry(verdict, bytes(16), b"", NOW_SECONDS * 10**9)
+    return EntryBatch(ReleaseBatch.of([verdict]), bytes(16), [NOW_SECONDS * 10**9])
 
 
-def moved(leased: Leased, destination: str) -> Leased:
+def moved(leased: LeasedBatch, destination: str) -> LeasedBatch:
     """The same item, had it waited for another destination."""
     return msgspec.structs.replace(leased, destination=destination)
 
@@ -67,26 +67,25 @@ async def test_what_becomes_a_vendors_while_it_waits_is_withheld(
     finally:
         await outbox.close()
     again = Redecider(lambda: FLOWS, decider())
-    (verdict,) = await again.decide_all([moved(leased, vendor)])
-    assert isinstance(verdict, Withheld)
-    assert verdict.reason is ItemReason.PERSONAL_ACCOUNT
-    (verdict,) = await again.decide_all([leased])
+    verdict = await decide_again(again, moved(leased, vendor))
+    assert verdict == Withheld(vendor, ItemReason.PERSONAL_ACCOUNT)
+    verdict = await decide_again(again, leased)
     assert isinstance(verdict, Release)
     assert verdict.personal
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_what_an_agent_hands_over_says_so_too(vendor: str) -> None:
-    one = delivery_pb2.Entry.FromString(_to_proto(released("eu-service", ITEMS["its own address"])).SerializeToString())
-    item = MinimisedItem(vendor, one.type, one.payload, NOW_SECONDS * 10**9, one.personal)
-    verdict = await decide_again(Redecider(lambda: FLOWS, decider()), item)
-    assert isinstance(verdict, Withheld)
+async def test_only_those_of_a_batch_that_were_are_withheld(vendor: str) -> None:
+    (one,) = released("eu-service", ITEMS["its own address"]).releases.payloads
+    batch = MinimisedItems(vendor, "t.M", [one] * 3, [NOW_SECONDS * 10**9] * 3, {1})
+    (again,) = await Redecider(lambda: FLOWS, decider()).decide_all([batch])
+    assert (again.places, again.ended) == ([0, 2], {1: ItemReason.PERSONAL_ACCOUNT})
 
 
 @pytest.mark.parametrize("destination", [*OTHERS, *VENDORS])
 async def test_a_business_account_is_none(destination: str) -> None:
-    entry = released(destination, 'user_id: "usr_1" email: "anna@acme.example" code: "ok"')
-    assert not entry.release.personal
-    item = MinimisedItem("us-vendor", "t.M", entry.release.payload, NOW_SECONDS * 10**9)
+    releases = released(destination, 'user_id: "usr_1" email: "anna@acme.example" code: "ok"').releases
+    assert not releases.personal
+    item = minimised("us-vendor", "t.M", releases.payloads[0], NOW_SECONDS * 10**9)
     verdict = await decide_again(Redecider(lambda: FLOWS, decider()), item)
     assert isinstance(verdict, Release)

@@ -20,14 +20,14 @@ async def test_damage_where_the_oldest_is_looked_up_holds_no_leases(tmp_path: Pa
         for number in range(20):
             await outbox.accept([entry(str(number))], NOW_NS)
         asked(path, "PRAGMA wal_checkpoint(TRUNCATE)")
-        page("items_received", path)
+        page("batches_oldest", path)
         # Another program's commit makes the gateway read the file anew.
-        asked(path, "INSERT INTO sweeps VALUES (1, 'crm', 'EXPIRED', 1)")
+        asked(path, "INSERT INTO deletions VALUES (1, 'crm', 'EXPIRED', 1)")
         await until(lambda: outbox.quarantined == 1)
         assert len(await held(outbox)) == 20
 
 
-@pytest.mark.parametrize("table", ["seen_lately", "seen_0"])
+@pytest.mark.parametrize("table", ["recent_keys", "keys_0"])
 async def test_keys_that_cannot_be_read_stop_nothing_for_long(
     table: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -50,7 +50,7 @@ async def test_a_state_that_makes_no_sense_does_not_stop_the_start(state: str, t
     path = tmp_path / "o.db"
     await filled(path, 50)
     asked(path, f"UPDATE state SET {state}")
-    page("items_due", path)
+    page("batches_due", path)
     async with opened(path) as outbox:
         assert (outbox.recovered, len(await held(outbox))) == (70, 69)
         await outbox.accept([entry("new", fingerprint=b"the mark")], NOW_NS)
@@ -65,7 +65,7 @@ async def test_an_index_that_its_table_contradicts_stops_nothing_for_long(tmp_pa
         at = path.read_bytes().index(b"a.Type", (root - 1) * PAGE)
         overwrite(path, at, b"b")
         # Another program's commit makes the gateway read the file anew.
-        asked(path, "INSERT INTO sweeps VALUES (1, 'crm', 'EXPIRED', 1)")
+        asked(path, "INSERT INTO deletions VALUES (1, 'crm', 'EXPIRED', 1)")
         with pytest.raises(Retryable, match="UNAVAILABLE"):
             await outbox.accept([entry("b")], NOW_NS)
         await outbox.accept([entry("b")], NOW_NS)
@@ -83,7 +83,7 @@ def _little_room(folder: Path) -> None:
         async with opened(folder / "o.db") as outbox:
             for number in range(30):
                 await outbox.accept([entry(f"{number} {index:x<1000}") for index in range(100)], NOW_NS)
-        page("items_due", folder / "o.db")
+        page("batches_due", folder / "o.db")
         async with opened(folder / "o.db") as outbox:
             assert (outbox.recovered, len(await held(outbox))) == (3000, 3000)
 
@@ -93,8 +93,8 @@ def _little_room(folder: Path) -> None:
 async def test_where_the_names_of_destinations_are_lost_the_gateway_starts_all_the_same(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     await filled(path)
-    page("lanes", path)
-    page("sqlite_autoindex_lanes_1", path)
+    page("queues", path)
+    page("sqlite_autoindex_queues_1", path)
     for _ in range(2):
         async with opened(path) as outbox:
             await outbox.accept([entry("new")], NOW_NS)

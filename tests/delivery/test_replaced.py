@@ -13,10 +13,12 @@ from typing import Final
 
 import pytest
 
-from gateway.delivery.redecider import MinimisedItem
+from gateway.delivery.redecided_batch import MinimisedBatch, RedecidedBatch
+from gateway.entry_batch import EntryBatch
+from gateway.entry_batch import entries as entries_in
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import DELIVERED, BatchLimits, Exporter, Outcome
-from gateway.model import OutboxEntry, Verdict
+from gateway.model import OutboxEntry
 from tests.delivery.cases import TIMEOUT_SECONDS, RecordingExporter, ScriptedRedecider, delivery_case, entries
 from tests.delivery.test_dispatcher import storing
 
@@ -93,9 +95,11 @@ class Slow(ScriptedRedecider):
         self.told_to = asyncio.Event()
         self.reached = asyncio.Event()
 
-    async def decide(self, item: MinimisedItem) -> Verdict | Exception:
+    async def decide_all(
+        self, batches: Sequence[MinimisedBatch], *, identifiers: bool = False
+    ) -> Sequence[RedecidedBatch]:
         try:
-            return await super().decide(item)
+            return await super().decide_all(batches, identifiers=identifiers)
         finally:
             self.reached.set()
             await self.told_to.wait()
@@ -150,7 +154,8 @@ class Stubborn(RecordingExporter):
         self.working = working
         self.together = 0
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
+        batch = [*entries_in(batches)]
         self.together = max(self.together, len(self.working))
         self.working.add(self)
         self.batches.append(batch)
@@ -230,7 +235,7 @@ async def test_a_failing_recipient_that_stays_is_left_alone_as_before(tmp_path: 
         storing(case, {"crm": (crm := RecordingExporter(limits=ONE))}) as delivery,
     ):
         worker = delivery._workers["crm"]
-        worker.circuit = worker.circuit.failed(worker.circuit, 0, 3600, 1.0)
+        worker.breaker.circuit = worker.circuit.failed(worker.circuit, 0, 3600, 1.0)
         delivery.replace({"crm": crm}, planned("crm"))
         assert delivery._workers["crm"].circuit is worker.circuit
         delivery.replace({"crm": RecordingExporter()}, planned("crm"))

@@ -10,13 +10,14 @@ from typing import Final
 
 import pytest
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.delivery.retention import Retention
+from gateway.entry_batch import EntryBatch
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits, Exporter
-from gateway.model import OutboxEntry, Release
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
-from tests.delivery.cases import NOW_NS, SECOND_NS, DeliveryCase, RecordingExporter, delivery_case
+from tests.delivery.cases import NOW_NS, SECOND_NS, DeliveryCase, RecordingExporter, delivery_case, ids
 from tests.support.contracts import contract, policy, proto
 
 DAY: Final = 86_400.0
@@ -29,13 +30,12 @@ def flows(led: str = "{t.A: [eu-log, us-vendor], t.B: [eu-log]}") -> Flows:
     return Flows(Compiler(contract(PROTO), policy(flows=led)))
 
 
-def entry(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> OutboxEntry:
+def entry(number: int, destination: str = "eu-log", type: str = "t.A", days: float = 0) -> EntryBatch:
     """Received so many days ago."""
-    return OutboxEntry(
-        Release(destination, type, "a-plan", b"x"),
+    return EntryBatch(
+        ReleaseBatch(destination, type, "a-plan", [b"x"]),
         number.to_bytes(16, "big"),
-        b"",
-        NOW_NS - int(days * DAY) * SECOND_NS,
+        [NOW_NS - int(days * DAY) * SECOND_NS],
     )
 
 
@@ -68,7 +68,7 @@ async def test_where_no_dead_letters_are_kept_those_of_before_wait_again(tmp_pat
     async with delivery_case(tmp_path, keeps_dead_letters=False) as case:
         await case.put(*(entry(number) for number in range(3)), entry(3, "us-vendor"))
         leased = await case.outbox.lease("eu-log", BatchLimits(2), NOW_NS)
-        await case.outbox.dead_letter({one.id: DeliveryReason.EXPIRED for one in leased}, NOW_NS)
+        await case.outbox.dead_letter(dict.fromkeys(ids(leased), DeliveryReason.EXPIRED), NOW_NS)
         assert (case.waiting, case.dead) == (2, 2)
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (4, 0)
@@ -112,7 +112,7 @@ async def test_what_is_being_delivered_is_left_alone(tmp_path: Path) -> None:
         (leased,) = await case.outbox.lease("eu-log", BatchLimits(1), NOW_NS)
         await sweep(case, flows()).once()
         assert (case.waiting, case.dead) == (1, 1)
-        await case.outbox.ack([leased.id])
+        await case.outbox.ack(leased.ids)
         assert case.waiting == 0
 
 
@@ -157,7 +157,7 @@ async def test_dead_letters_of_a_destination_that_the_policy_no_longer_has_go_wh
     async with delivery_case(tmp_path) as case:
         await case.put(entry(1, "once-there"))
         (leased,) = await case.outbox.lease("once-there", BatchLimits(1), NOW_NS)
-        await case.outbox.dead_letter({leased.id: DeliveryReason.REJECTED}, NOW_NS)
+        await case.outbox.dead_letter(dict.fromkeys(leased.ids, DeliveryReason.REJECTED), NOW_NS)
         for days, dead in ((2.9, 1), (3.1, 0)):
             case.time.passed = days * DAY
             await sweep(case, flows()).once()

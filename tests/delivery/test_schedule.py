@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.schedule import (
     BASE_DELAY_SECONDS,
     MAX_DELAY_SECONDS,
@@ -20,6 +21,7 @@ from gateway.delivery.schedule import (
     batches_by_attempts,
     retry_delay,
 )
+from tests.delivery.cases import ids
 
 
 @pytest.mark.parametrize(
@@ -119,8 +121,21 @@ def test_batches_that_are_under_way_together_fail_once_not_in_a_row(
     assert circuits[-1] == Circuit(failures, open_until)
 
 
-def leased(*attempts: int) -> list[Leased]:
-    return [Leased(number, "crm", "a.Type", "", b"", b"", b"", 0, failed) for number, failed in enumerate(attempts)]
+def leased(*attempts: int, size: int = 1) -> list[LeasedBatch]:
+    """Batches that failed so often, each of so many items."""
+    return [
+        LeasedBatch(
+            range(number * size, (number + 1) * size),
+            "crm",
+            "a.Type",
+            "",
+            [b""] * size,
+            bytes(16 * size),
+            [0] * size,
+            attempts=failed,
+        )
+        for number, failed in enumerate(attempts)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -139,4 +154,13 @@ def leased(*attempts: int) -> list[Leased]:
 def test_what_failed_before_travels_in_ever_smaller_company(attempts: tuple[int, ...], expected: list[int]) -> None:
     batches = list(batches_by_attempts(leased(*attempts), 8))
     assert [len(batch) for batch in batches] == expected
-    assert {one.id for batch in batches for one in batch} == set(range(len(attempts)))
+    assert sorted(ids(chain.from_iterable(batches))) == [*range(len(attempts))]
+
+
+@given(st.lists(st.integers(0, 8), max_size=8), st.integers(1, 40), st.integers(1, 40))
+def test_a_batch_is_cut_as_its_items_alone_would_be(attempts: list[int], size: int, most: int) -> None:
+    items = [failed for failed in attempts for _ in range(size)]
+    alone = [[one.attempts for one in batch] for batch in batches_by_attempts(leased(*items), most)]
+    together = [*batches_by_attempts(leased(*attempts, size=size), most)]
+    assert [[one.attempts for one in batch for _ in one.ids] for batch in together] == alone
+    assert sorted(ids(chain.from_iterable(together))) == [*range(len(items))]

@@ -19,7 +19,7 @@ from gateway.config import Outbox
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.errors import BadConfig, CallReason, DeliveryReason, Retryable
 from gateway.exporters.base import BatchLimits
-from tests.delivery.cases import NOW_NS, entries, entry
+from tests.delivery.cases import NOW_NS, entries, entry, ids
 from tests.delivery.outboxes import ALL, asked, counts, held, mount, on_a_volume, opened, until
 
 MIB = 1024 * 1024
@@ -38,8 +38,8 @@ def _full_by_others(folder: Path) -> None:
             _fill(folder / "other")
             await _refused(outbox, 5)
             # What was delivered meanwhile is written as soon as it can be, and not delivered again.
-            await outbox.ack(one.id for one in leased)
-            assert len(await outbox.lease("crm", ALL, NOW_NS)) == 50
+            await outbox.ack(ids(leased))
+            assert len(ids(await outbox.lease("crm", ALL, NOW_NS))) == 50
             (folder / "other").unlink()
             await _until(lambda: outbox.accept([entry("new")], NOW_NS))
             assert counts(outbox) == (51, 0)
@@ -59,9 +59,9 @@ def _full_by_itself(folder: Path) -> None:
             for _ in range(3):
                 stored = await _stored(outbox)
                 assert counts(outbox)[0] == stored
-                while leased := await outbox.lease("crm", BatchLimits(max_items=100), NOW_NS):
-                    await outbox.ack(one.id for one in leased)
-                    assert asked(folder / "o.db", "SELECT count(*) FROM items") != []
+                while leased := ids(await outbox.lease("crm", BatchLimits(max_items=100), NOW_NS)):
+                    await outbox.ack(leased)
+                    assert asked(folder / "o.db", "SELECT count(*) FROM batches") != []
                     stored -= len(leased)
                 assert (stored, counts(outbox)) == (0, (0, 0))
             assert outbox.quarantined == 0
@@ -114,13 +114,13 @@ def _unwritable(path: Path) -> None:
     async def run() -> None:
         async with opened(path) as outbox:
             await outbox.accept(entries(100), NOW_NS)
-            leased = await outbox.lease("crm", BatchLimits(max_items=30), NOW_NS)
+            leased = ids(await outbox.lease("crm", BatchLimits(max_items=30), NOW_NS))
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
             await _refused(outbox, 5)
             assert (outbox.check.ok, outbox.check.cause) == (False, "UNWRITABLE")
-            await outbox.ack(one.id for one in leased[:10])
-            await outbox.defer([one.id for one in leased[10:20]], NOW_NS + 1)
-            await outbox.dead_letter({one.id: DeliveryReason.REJECTED for one in leased[20:]}, NOW_NS)
+            await outbox.ack(leased[:10])
+            await outbox.defer(leased[10:20], NOW_NS + 1)
+            await outbox.dead_letter(dict.fromkeys(leased[20:], DeliveryReason.REJECTED), NOW_NS)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             await _until(lambda: outbox.accept([entry("new")], NOW_NS))
             assert outbox.check.ok
@@ -149,7 +149,7 @@ def _turns_read_only(folder: Path) -> None:
             leased = await outbox.lease("crm", BatchLimits(max_items=10), NOW_NS)
             _break(folder)
             await _refused(outbox, 3)
-            await outbox.ack(one.id for one in leased)
+            await outbox.ack(ids(leased))
         _mend(folder)
         async with opened(folder / "o.db") as outbox:
             assert (len(await held(outbox)), outbox.quarantined) == (100, 0)
@@ -179,8 +179,8 @@ async def test_another_program_can_write_at_the_same_time(tmp_path: Path) -> Non
         with closing(sqlite3.connect(tmp_path / "o.db")) as database:
             for _ in range(5):
                 with database:
-                    database.execute("DELETE FROM items WHERE id IN (SELECT id FROM items LIMIT 1)")
-                    database.execute("UPDATE lanes SET items = items - 1, bytes = bytes - 1")
+                    database.execute("DELETE FROM batches WHERE id IN (SELECT id FROM batches LIMIT 1)")
+                    database.execute("UPDATE queues SET items = items - 1, bytes = bytes - 1")
                 await outbox.accept([entry("more")], NOW_NS)
         assert (len(await held(outbox)), counts(outbox)) == (20, (20, 0))
 
@@ -190,7 +190,7 @@ async def test_free_pages_go_back_to_the_volume(tmp_path: Path) -> None:
     async with opened(path) as outbox:
         for number in range(30):
             await outbox.accept([entry(f"{number} {index} {KILOBYTE}") for index in range(1000)], NOW_NS)
-        await outbox.ack([one.id for one in await outbox.lease("crm", ALL, NOW_NS)])
+        await outbox.ack(ids(await outbox.lease("crm", ALL, NOW_NS)))
         ((before,),) = asked(path, "PRAGMA page_count")
         await until(lambda: asked(path, "PRAGMA page_count") < [(before // 2,)])
 

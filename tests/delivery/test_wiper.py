@@ -17,15 +17,15 @@ import pytest
 from gateway.config import Outbox
 from gateway.delivery.outbox import schema
 from gateway.delivery.outbox.admin import OutboxAdmin
-from gateway.delivery.outbox.interface import Leased
 from gateway.delivery.outbox.store import MAX_TIME_NANOS
 from gateway.delivery.outbox.stored_entry import EntryFilter
 from gateway.delivery.outbox.wiper import WIPE_SECONDS
 from gateway.delivery.outbox.writer import SqliteOutbox
+from gateway.entry_batch import EntryBatch
 from gateway.errors import DeliveryReason
-from gateway.model import OutboxEntry
-from tests.delivery.cases import NOW_NS, SECOND_NS
+from tests.delivery.cases import NOW_NS, SECOND_NS, ids
 from tests.delivery.damage import page
+from tests.delivery.leased_entries import each
 from tests.delivery.outboxes import ALL, about, opened
 
 BOUND_SECONDS: Final = WIPE_SECONDS + 5
@@ -39,7 +39,7 @@ def text(number: int, size: int = 300) -> str:
     return f"<<{number:06d}>>" * (size // 10)
 
 
-def planted(numbers: Iterable[int], size: int = 300, received_ns: int = NOW_NS) -> list[OutboxEntry]:
+def planted(numbers: Iterable[int], size: int = 300, received_ns: int = NOW_NS) -> list[EntryBatch]:
     return [about(text(number, size), f"who {number:06d}".encode(), received_ns=received_ns) for number in numbers]
 
 
@@ -85,13 +85,13 @@ async def _large_batch(outbox: SqliteOutbox) -> None:
 async def _dead(outbox: SqliteOutbox) -> None:
     await _batch(outbox)
     await outbox.dead_letter(
-        dict.fromkeys([one.id for one in await outbox.lease("crm", ALL, NOW_NS)], DeliveryReason.REJECTED), NOW_NS
+        dict.fromkeys(ids(await outbox.lease("crm", ALL, NOW_NS)), DeliveryReason.REJECTED), NOW_NS
     )
 
 
 async def _put_off(outbox: SqliteOutbox) -> None:
     await _batch(outbox)
-    await outbox.defer([one.id for one in await outbox.lease("crm", ALL, NOW_NS)], NOW_NS + SECOND_NS)
+    await outbox.defer(ids(await outbox.lease("crm", ALL, NOW_NS)), NOW_NS + SECOND_NS)
 
 
 FORMS: Final = {
@@ -107,13 +107,13 @@ HALF: Final = (1, 3, 5)
 """Those of the six that go, so that what stays is beside them. Their IDs are one more."""
 
 
-async def _leased(outbox: SqliteOutbox) -> Sequence[Leased]:
-    leased = await outbox.lease("crm", ALL, NOW_NS + SECOND_NS)
-    return [one for one in leased if int(one.payload[2:8]) in HALF]
+async def _leased(outbox: SqliteOutbox) -> Sequence[int]:
+    leased = each(await outbox.lease("crm", ALL, NOW_NS + SECOND_NS))
+    return [one.id for one in leased if int(one.payload[2:8]) in HALF]
 
 
 async def _deliver(outbox: SqliteOutbox, _: Path) -> None:
-    await outbox.ack(one.id for one in await _leased(outbox))
+    await outbox.ack(await _leased(outbox))
 
 
 async def _erase(outbox: SqliteOutbox, _: Path) -> None:
@@ -206,10 +206,10 @@ async def test_nothing_stays_of_rows_that_were_moved_within_their_page(tmp_path:
                 [one for number in numbers for one in planted([number], draw.choice((60, 250, 1000)))], NOW_NS
             )
             alive.update(numbers)
-            leased = list(await outbox.lease("crm", ALL, NOW_NS))
+            leased = each(await outbox.lease("crm", ALL, NOW_NS))
             draw.shuffle(leased)
             gone, late = leased[: draw.randrange(12)], leased[12:20]
-            await outbox.ack(one.id for one in gone)
+            await outbox.ack([one.id for one in gone])
             await outbox.defer([one.id for one in late], NOW_NS if draw.random() < 0.5 else 0)
             await outbox.defer([one.id for one in leased if one not in gone and one not in late], 0, failed=False)
             alive.difference_update(int(one.payload[2:8]) for one in gone)
@@ -221,10 +221,10 @@ async def test_what_was_in_a_damaged_file_goes_with_what_was_taken_over(tmp_path
     async with opened(tmp_path / "o.db") as outbox:
         for start in range(0, 300, 30):
             await outbox.accept(planted(range(start, start + 30)), NOW_NS)
-    page("items_due", tmp_path / "o.db")
+    page("batches_due", tmp_path / "o.db")
     async with opened(tmp_path / "o.db") as outbox:
         assert (outbox.quarantined, outbox.recovered) == (1, 300)
-        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW_NS))
+        await outbox.ack(ids(await outbox.lease("crm", ALL, NOW_NS)))
         await until_gone(tmp_path, range(300))
 
 
@@ -233,7 +233,7 @@ async def test_what_a_killed_gateway_left_in_its_log_goes_at_the_next_start(tmp_
     killed.mkdir()
     async with opened(path) as outbox:
         await outbox.accept(planted(range(3)), NOW_NS)
-        await outbox.ack(one.id for one in await outbox.lease("crm", ALL, NOW_NS))
+        await outbox.ack(ids(await outbox.lease("crm", ALL, NOW_NS)))
         copy_files(tmp_path, killed)
     (killed / "o.db.salvaging").write_text(text(3))
     assert found(killed) == {0, 1, 2, 3}
@@ -246,7 +246,7 @@ async def test_a_reader_keeps_it_only_as_long_as_it_reads_and_holds_nobody_up(tm
         await outbox.accept(planted(range(3)), NOW_NS)
         with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM crates").fetchone()
+            reader.execute("SELECT count(*) FROM batches").fetchone()
             begun = time.monotonic()
             await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW_NS)
             await outbox.accept(planted([4]), NOW_NS)
@@ -262,7 +262,7 @@ async def test_the_log_does_not_grow_by_what_is_tidied_while_somebody_reads(tmp_
         await outbox.accept(planted(range(500)), NOW_NS)
         with closing(sqlite3.connect(tmp_path / "o.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM crates").fetchone()
+            reader.execute("SELECT count(*) FROM batches").fetchone()
             await outbox.erase([b"who 000001".ljust(16, b"\0")], NOW_NS)
             first = log.stat().st_size
             for number in range(2, 12):

@@ -26,6 +26,7 @@ from tests.delivery.cases import (
     delivery_case,
     entries,
     entry,
+    ids,
 )
 from tests.delivery.outboxes import about, asked
 
@@ -85,10 +86,10 @@ async def test_a_recipient_that_takes_nothing_for_now_is_not_tried_and_nothing_i
         await case.put(*entries(10))
         recipient = RecordingExporter(limits=BatchLimits(max_in_flight=0))
         async with running_worker(case, recipient) as worker:
-            worker.circuit = Circuit(failures)
+            worker.breaker.circuit = Circuit(failures)
             await idle(worker)
             assert recipient.batches == []
-            assert len(await case.outbox.lease("crm", BatchLimits(), NOW_NS)) == 10
+            assert len(ids(await case.outbox.lease("crm", BatchLimits(), NOW_NS))) == 10
             await case.outbox.defer(range(1, 11), 0, failed=False)
             recipient.limits = BatchLimits()
             await recipient.wait_for(10)
@@ -115,13 +116,13 @@ async def test_an_entry_keeps_its_key_and_is_what_was_decided_now(tmp_path: Path
         await case.put(entry("x", key=b"k" * 16, fingerprint=b"m" * 8))
         async with running_worker(case, recipient := RecordingExporter()) as worker:
             await idle(worker)
-        ((sent,),) = recipient.batches
-        assert (sent.key, sent.fingerprint, sent.release.plan) == (b"k" * 16, b"m" * 8, "another-plan")
+        ((sent,),) = recipient.sent
+        assert (sent.keys, sent.fingerprints, sent.releases.plan) == (b"k" * 16, b"m" * 8, "another-plan")
 
 
 def each(**outcomes: Outcome) -> Reply:
     """By the text of an entry; the others are delivered."""
-    return lambda batch: [outcomes.get(f"_{one.release.payload.decode()}", DELIVERED) for one in batch]
+    return lambda batch: [outcomes.get(f"_{one.payload.decode()}", DELIVERED) for one in batch]
 
 
 def whole(outcome: Outcome) -> Reply:
@@ -286,7 +287,7 @@ async def failed_often(case: DeliveryCase, count: int) -> None:
     await case.put(*entries(count))
     for _ in range(10):
         leased = await case.outbox.lease("crm", BatchLimits(), 2**62)
-        await case.outbox.defer([one.id for one in leased], NOW_NS)
+        await case.outbox.defer(ids(leased), NOW_NS)
 
 
 async def test_of_what_has_failed_often_no_more_is_under_way_than_the_recipient_takes(tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ async def test_what_is_leased_and_not_begun_is_free_after_a_stop(tmp_path: Path)
         recipient.open()
         await worker.stop(TIMEOUT_SECONDS)
         assert case.waiting == 10 - len(recipient.texts)
-        assert len(await case.outbox.lease("crm", BatchLimits(), 2**62)) == case.waiting
+        assert len(ids(await case.outbox.lease("crm", BatchLimits(), 2**62))) == case.waiting
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,18 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.contracts.load import default_path, load
 from gateway.delivery.entries import BatchSource
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.interface import LeasedBatch
+from gateway.delivery.redecided_batch import Part, RedecidedBatch
 from gateway.engine.addresses import reader
 from gateway.engine.context import Masked, PersonalAccount
 from gateway.engine.message_cache import CachedResult
+from gateway.entry_batch import EntryBatch
 from gateway.errors import FieldReason, ItemReason, Refused
 from gateway.exporters.base import BatchLimits, Outcome
-from gateway.model import Facts, OutboxEntry, Release, Subject, Withheld
+from gateway.model import Category, Facts, Release, Subject, Withheld
 from gateway.pipeline.flows import Flows
 from gateway.policy.compile import Compiler
 from gateway.policy.load import default_path as default_policy
@@ -273,7 +276,7 @@ class Teller:
     def __init__(self, fault: Exception) -> None:
         self.fault = fault
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         raise self.fault
 
     async def close(self) -> None:
@@ -319,8 +322,15 @@ def made() -> Iterator[object]:
     raw = WORD.encode()
     release = Release("analytics", EVENT, "digest", raw)
     yield release
-    yield OutboxEntry(release, raw, raw, 1, (raw,))
-    yield Leased(1, "analytics", EVENT, "digest", raw, raw, raw, 1, 0)
+    releases = ReleaseBatch.of([release])
+    yield releases
+    batch = EntryBatch(releases, raw, [1], [raw], raw)
+    yield batch
+    yield from batch.entries()
+    leased = LeasedBatch(range(1, 2), "analytics", EVENT, "digest", [raw], raw, [1], raw)
+    yield leased
+    yield RedecidedBatch([0], releases, [frozenset({(Category.USER_ID, WORD)})])
+    yield Part(0, leased, range(1))
     yield BatchSource((raw,), WORD, 1)
     yield Subject(WORD, f"{WORD}@{WORD}.example", WORD)
     yield Facts(0, directory=True, verified=frozenset({f"{WORD}.example"}), personal=True)

@@ -11,7 +11,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, ResourceMetrics, ScopeMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from gateway.model import OutboxEntry, Release
+from gateway.batch_verdict import ReleaseBatch
+from gateway.entry_batch import EntryBatch
 from gateway.otlp.signals import LOGS, METRICS, TRACES, Signal
 from gateway.standins.collector import Collector
 
@@ -31,19 +32,19 @@ def _metric(text: str) -> Message:
 _ITEMS: Final[Mapping[Signal, Callable[[str], Message]]] = {LOGS: _log, TRACES: _span, METRICS: _metric}
 
 
-def entry(type: str, payload: bytes) -> OutboxEntry:
-    """An entry of these bytes, whose key is the same each time."""
+def entry(type: str, payload: bytes) -> EntryBatch:
+    """An entry, alone, of these bytes, whose key is the same each time."""
     key = hashlib.sha256(type.encode() + payload).digest()[:16]
-    return OutboxEntry(Release("a-destination", type, "a-digest", payload), key, b"", received_ns=1)
+    return EntryBatch(ReleaseBatch("a-destination", type, "a-digest", [payload]), key, [1])
 
 
-def item(text: str, signal: Signal = LOGS) -> OutboxEntry:
-    """An item of a signal."""
+def item(text: str, signal: Signal = LOGS) -> EntryBatch:
+    """An item of a signal, alone."""
     return entry(signal.item, _ITEMS[signal](text).SerializeToString())
 
 
-def items(*texts: str, signal: Signal = LOGS) -> list[OutboxEntry]:
-    """Items of a signal."""
+def items(*texts: str, signal: Signal = LOGS) -> list[EntryBatch]:
+    """Items of a signal, each alone."""
     return [item(text, signal) for text in texts]
 
 

@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 from kannelle.privacy.v1.analytics_pb2 import AnalyticsEvent
 from kannelle.privacy.v1.support_pb2 import SUPPORT_TOPIC_BILLING, SupportMessage
 
+from gateway.batch_verdict import ReleaseBatch
+from gateway.entry_batch import EntryBatch
 from gateway.errors import Rejected, Retryable
 from gateway.exporters.base import Delivered, Outcome
 from gateway.exporters.http_client import HttpClient
@@ -19,7 +21,6 @@ from gateway.exporters.segment.settings import SegmentSettings
 from gateway.exporters.settings import Secret
 from gateway.exporters.zendesk.exporter import ZendeskExporter
 from gateway.exporters.zendesk.settings import ZendeskSettings
-from gateway.model import OutboxEntry, Release
 from gateway.standins import MixpanelStandIn, SegmentStandIn, ZendeskStandIn
 
 EVENT: Final = AnalyticsEvent.DESCRIPTOR.full_name
@@ -68,30 +69,31 @@ def wall() -> float:
     return NOW_SECONDS
 
 
-def entry(message: Message, number: int) -> OutboxEntry:
-    release = Release("vendor", message.DESCRIPTOR.full_name, "a-plan", message.SerializeToString())
-    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW_SECONDS * 10**9)
+def entry(message: Message, number: int) -> EntryBatch:
+    """An entry, alone."""
+    releases = ReleaseBatch("vendor", message.DESCRIPTOR.full_name, "a-plan", [message.SerializeToString()])
+    return EntryBatch(releases, number.to_bytes(16, "big"), [NOW_SECONDS * 10**9])
 
 
-def event(number: int = 0, name: str = "video.exported", user_id: str = "usr_1", **more: Any) -> OutboxEntry:
+def event(number: int = 0, name: str = "video.exported", user_id: str = "usr_1", **more: Any) -> EntryBatch:
     held = AnalyticsEvent(name=name, **more)
     held.user.user_id = user_id
     held.properties["scenes"].int_value = number
     return entry(held, number)
 
 
-def events(count: int) -> list[OutboxEntry]:
+def events(count: int) -> list[EntryBatch]:
     return [event(number) for number in range(count)]
 
 
-def message(number: int = 0, work_email: str = "ann@acme.example", user_id: str = "usr_1") -> OutboxEntry:
+def message(number: int = 0, work_email: str = "ann@acme.example", user_id: str = "usr_1") -> EntryBatch:
     held = SupportMessage(topic=SUPPORT_TOPIC_BILLING, reference=f"sup_{number:08}")
     held.user.user_id, held.user.work_email = user_id, work_email
     return entry(held, number)
 
 
-def keys(entries: list[OutboxEntry]) -> list[str]:
-    return [one.key.hex() for one in entries]
+def keys(entries: list[EntryBatch]) -> list[str]:
+    return [one.keys.hex() for one in entries]
 
 
 def segment(http: HttpClient, url: str, items: Any = None, timeout: float = 10.0) -> SegmentExporter:

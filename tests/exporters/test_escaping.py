@@ -20,7 +20,6 @@ from gateway.exporters.template.field_renderers import milliseconds, rfc3339
 from gateway.exporters.template.markup import Markup, escape_liquid
 from gateway.exporters.template_renderer import TemplateRenderer
 from gateway.exporters.zendesk.settings import ZendeskSettings
-from gateway.model import Release
 from tests.support.contracts import contract, proto
 
 HELD: Final = contract(
@@ -63,7 +62,7 @@ HOSTILE: Final = (
 
 def drawn(template: Any, shape: BodySchema, **fields: Any) -> Any:
     body = TemplateRenderer({"t.A": template}, HELD.message_class, rfc3339, shape).render(
-        Release("d", "t.A", "p", A(**fields).SerializeToString())
+        "t.A", A(**fields).SerializeToString()
     )
     assert not isinstance(body, Rejected)
     return body
@@ -203,9 +202,9 @@ def test_a_key_of_the_vendors_own_that_comes_with_a_map_is_left_out(key: str) ->
     filler = TemplateRenderer(
         {"t.A": {"properties": "{words}"}}, HELD.message_class, milliseconds, MixpanelSettings.BODY
     )
-    spread = Release("d", "t.A", "p", A(words={key: "v", "codec": "h264"}).SerializeToString())
-    assert filler.render(spread) == {"properties": {"codec": "h264"}}
-    assert filler.render(Release("d", "t.A", "p", A(words={key: "v"}).SerializeToString())) == {}
+    spread = A(words={key: "v", "codec": "h264"}).SerializeToString()
+    assert filler.render("t.A", spread) == {"properties": {"codec": "h264"}}
+    assert filler.render("t.A", A(words={key: "v"}).SerializeToString()) == {}
 
 
 def test_within_a_property_keys_are_anybodys() -> None:

@@ -18,8 +18,8 @@ async def test_an_event_is_imported_under_its_key(http: HttpClient) -> None:
     async with MixpanelStandIn() as vendor:
         held = event(7)
         assert await mixpanel(http, vendor.url).send([held]) == [DELIVERED]
-    ours = {"distinct_id": "usr_1", "time": 1_790_000_000_000, "$insert_id": held.key.hex(), "ip": 0}
-    assert vendor.accepted == {held.key.hex(): {"event": "video.exported", "properties": {"scenes": 7, **ours}}}
+    ours = {"distinct_id": "usr_1", "time": 1_790_000_000_000, "$insert_id": held.keys.hex(), "ip": 0}
+    assert vendor.accepted == {held.keys.hex(): {"event": "video.exported", "properties": {"scenes": 7, **ours}}}
     assert vendor.violations == []
 
 
@@ -28,7 +28,7 @@ async def test_the_time_is_the_events_own_where_it_has_one(http: HttpClient) -> 
     items = {EVENT: {**IMPORT_TEMPLATE, "time": 1_789_999_999_000}}
     async with MixpanelStandIn() as vendor:
         assert await mixpanel(http, vendor.url, items).send([held]) == [DELIVERED]
-    assert object_of(vendor.accepted[held.key.hex()]["properties"])["time"] == 1_789_999_999_000
+    assert object_of(vendor.accepted[held.keys.hex()]["properties"])["time"] == 1_789_999_999_000
 
 
 async def test_an_event_of_nobody_says_so(http: HttpClient) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import EndReason, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.segment.exporter import MAX_EVENT_BYTES, MAX_REQUEST_BYTES
-from gateway.model import OutboxEntry
 from gateway.standins import Fault, SegmentStandIn
 from tests.exporters.sending import EVENT, TRACK_TEMPLATE, event, events, keys, message, outcome_letters, segment
 
@@ -78,7 +78,7 @@ async def test_an_event_that_cannot_fit_is_rejected_and_its_neighbours_are_not(h
         (message(), ItemReason.UNKNOWN_TYPE),
     ],
 )
-async def test_what_makes_no_event_is_rejected(http: HttpClient, entry: OutboxEntry, reason: EndReason) -> None:
+async def test_what_makes_no_event_is_rejected(http: HttpClient, entry: EntryBatch, reason: EndReason) -> None:
     async with SegmentStandIn() as vendor:
         assert await segment(http, vendor.url).send([entry]) == [Rejected(reason)]
     assert vendor.requests == 0

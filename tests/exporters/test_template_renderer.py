@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 from gateway.errors import EndReason, ItemReason, Rejected
 from gateway.exporters.template.field_renderers import milliseconds, rfc3339
 from gateway.exporters.template_renderer import TemplateRenderer
-from gateway.model import Release
 from tests.support.contracts import contract, proto
 
 HELD: Final = contract(
@@ -34,7 +33,7 @@ def item(**fields: Any) -> Message:
 
 def filled(template: Any, message: Message, moment: Any = rfc3339) -> Any:
     filler = TemplateRenderer({"t.A": template}, HELD.message_class, moment)
-    return filler.render(Release("d", "t.A", "p", message.SerializeToString()))
+    return filler.render("t.A", message.SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -127,13 +126,13 @@ def test_a_body_that_has_nothing_to_say_is_empty() -> None:
 )
 def test_what_has_no_form_is_rejected(type: str, payload: bytes, reason: EndReason) -> None:
     filler = TemplateRenderer({"t.A": {"a": "{time}"}}, HELD.message_class, rfc3339)
-    assert filler.render(Release("d", type, "p", payload)) == Rejected(reason)
+    assert filler.render(type, payload) == Rejected(reason)
 
 
 def test_a_new_contract_has_its_own_templates() -> None:
     classes = [A, contract(proto("message A { int64 name = 2; }")).message_class("t.A")]
     filler = TemplateRenderer({"t.A": {"a": "{name}"}}, lambda _: classes[0], rfc3339)
-    release = Release("d", "t.A", "p", item(name="n", size=7).SerializeToString())
-    assert filler.render(release) == {"a": "n"}
+    payload = item(name="n", size=7).SerializeToString()
+    assert filler.render("t.A", payload) == {"a": "n"}
     classes.pop(0)
-    assert filler.render(release) == {"a": 7}
+    assert filler.render("t.A", payload) == {"a": 7}

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from aiohttp import web as server
 
+from gateway.batch_verdict import ReleaseBatch
+from gateway.entry_batch import EntryBatch
 from gateway.errors import BadConfig, EndReason, ItemReason, Rejected, Retryable
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.settings import Secret
 from gateway.exporters.webhook.exporter import WebhookExporter
 from gateway.exporters.webhook.settings import WebhookSettings
-from gateway.model import OutboxEntry, Release
 from tests.exporters.sending import (
     EVENT,
     EXPORTER_KEY,
@@ -75,7 +76,7 @@ async def test_items_arrive_signed_with_key_type_and_plan(http: HttpClient) -> N
     async with receiver() as (url, taken):
         assert outcome_letters(await webhook(http, url).send(events(2))) == "dd"
     (_, items), *_ = taken
-    assert [item["key"] for item in items] == [one.key.hex() for one in events(2)]
+    assert [item["key"] for item in items] == [one.keys.hex() for one in events(2)]
     assert items[1] == {
         "key": "00000000000000000000000000000001",
         "type": EVENT,
@@ -115,12 +116,12 @@ async def test_an_answer_says_how_items_fared(http: HttpClient, statuses: tuple[
     [
         ("t.Unknown", b"", ItemReason.UNKNOWN_TYPE),
         (EVENT, b"\xff", ItemReason.MALFORMED),
-        (EVENT, event(name="x" * 1_000_000).release.payload, ItemReason.TOO_LARGE),
+        (EVENT, event(name="x" * 1_000_000).releases.payloads[0], ItemReason.TOO_LARGE),
     ],
 )
 async def test_what_has_no_form_is_rejected(http: HttpClient, type: str, payload: bytes, reason: EndReason) -> None:
     async with receiver() as (url, taken):
-        odd = OutboxEntry(Release("vendor", type, "a-plan", payload), bytes(16), b"", NOW_SECONDS)
+        odd = EntryBatch(ReleaseBatch("vendor", type, "a-plan", [payload]), bytes(16), [NOW_SECONDS])
         assert await webhook(http, url).send([odd]) == [Rejected(reason)]
     assert taken == []
 

@@ -14,7 +14,7 @@ from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import Offload
 from gateway.receivers.receipts import brief_receipt
-from tests.support.again import MinimisedItem, decide_again
+from tests.support.again import decide_again, minimised
 from tests.support.contracts import NOW_SECONDS, encode
 from tests.support.gated_projects import CONTRACT, PACKAGE, compiled
 
@@ -74,7 +74,7 @@ async def test_what_was_switched_off_meanwhile_is_withheld_from_delivery(then: S
     release = await decided(decider, project("ws_1"))
     assert isinstance(release, Release)
     again = Redecider(lambda: FLOWS, decider)
-    item = MinimisedItem("backup", PROJECT, release.payload, NOW)
+    item = minimised("backup", PROJECT, release.payload, NOW)
     assert isinstance(await decide_again(again, item), Release)
     if then is None:
         again = Redecider(lambda: FLOWS, Decider(NoDirectory(), Offload()))

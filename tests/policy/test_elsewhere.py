@@ -18,7 +18,7 @@ from gateway.policy.load import parse
 from gateway.policy.review.changes import Effect
 from gateway.policy.review.diff import diff
 from gateway.policy.review.lint import lint
-from tests.support.again import MinimisedItem, decide_again
+from tests.support.again import decide_again, minimised
 from tests.support.contracts import POLICY, compiler, contract, proto
 from tests.support.fake_delivery import decider
 
@@ -158,8 +158,8 @@ async def test_what_was_stored_of_a_type_that_is_not_here_any_more_waits() -> No
     flows = Flows(made("{t.A: [eu-log], u.C: [eu-log]}"))
     again = Redecider(lambda: flows, decider())
     with pytest.raises(Retryable, match="UNKNOWN_TYPE"):
-        await decide_again(again, MinimisedItem("eu-log", "u.C", b"", 0))
-    verdict = await decide_again(again, MinimisedItem("us-vendor", "u.C", b"", 0))
+        await decide_again(again, minimised("eu-log", "u.C", b"", 0))
+    verdict = await decide_again(again, minimised("us-vendor", "u.C", b"", 0))
     assert isinstance(verdict, Withheld)
     assert verdict.reason is DeliveryReason.CUT_OFF
 

@@ -7,34 +7,36 @@ import asyncio
 import pytest
 
 from gateway.errors import CallReason, Retryable
-from gateway.model import OutboxEntry, Release
 from gateway.receivers.backpressure_buffer import MAX_WAITING_BYTES, MAX_WAITING_ITEMS, BackpressureBuffer
 
+Numbered = tuple[int, bytes]
+"""A number, and some bytes."""
 
-def numbered(number: int, size: int = 0) -> OutboxEntry:
-    return OutboxEntry(Release("a-destination", "a.Type", str(number), bytes(size)), b"", b"", 0)
+
+def numbered(number: int, size: int = 0) -> Numbered:
+    return number, bytes(size)
 
 
-def payload_bytes(entry: OutboxEntry) -> int:
-    return len(entry.release.payload)
+def payload_bytes(entry: Numbered) -> int:
+    return len(entry[1])
 
 
 class Recipient:
     """Keeps batches; takes each once it may."""
 
     def __init__(self) -> None:
-        self.batches: list[list[OutboxEntry]] = []
+        self.batches: list[list[Numbered]] = []
         self.came = asyncio.Event()
         self.may = asyncio.Event()
 
-    async def deliver(self, batch: list[OutboxEntry]) -> None:
+    async def deliver(self, batch: list[Numbered]) -> None:
         self.batches.append(batch)
         self.came.set()
         await self.may.wait()
 
     @property
     def numbers(self) -> list[int]:
-        return [int(entry.release.plan) for batch in self.batches for entry in batch]
+        return [number for batch in self.batches for number, _ in batch]
 
 
 async def turns() -> None:
@@ -110,8 +112,25 @@ async def test_the_sender_waits_when_enough_waits(size: int, room: int) -> None:
     assert recipient.numbers == list(range(room + 1))
 
 
+async def test_what_stands_for_many_counts_as_many() -> None:
+    recipient = Recipient()
+    buffer = BackpressureBuffer(recipient.deliver, payload_bytes, lambda entry: entry[0])
+    running = asyncio.create_task(buffer.run())
+    await buffer.put([numbered(MAX_WAITING_ITEMS - 1)])
+    await recipient.came.wait()
+    await buffer.put([numbered(1), numbered(MAX_WAITING_ITEMS - 2)])
+    last = asyncio.create_task(buffer.put([numbered(1)]))
+    await turns()
+    assert not last.done()
+    recipient.may.set()
+    await last
+    buffer.end()
+    await running
+    assert [len(batch) for batch in recipient.batches] == [1, 3]
+
+
 async def test_a_failure_ends_it() -> None:
-    async def fail(batch: list[OutboxEntry]) -> None:
+    async def fail(batch: list[Numbered]) -> None:
         raise Retryable(CallReason.UNAVAILABLE)
 
     buffer = BackpressureBuffer(fail, payload_bytes)

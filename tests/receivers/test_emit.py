@@ -381,5 +381,5 @@ async def test_a_request_has_one_key_wherever_it_comes_in_a_stream(tmp_path: Pat
     async with run_gateway(tmp_path, gate := FakeDelivery()) as gateway:
         for requests in ([named], [track_request(event("usr_2")), named]):
             await gateway.raw_stream(STREAM, iter(requests))
-    first, other, again = (entry.key for entry in gate.entries)
+    first, other, again = (entry.key for entry in gate.releases)
     assert first == again != other

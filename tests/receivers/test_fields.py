@@ -121,9 +121,9 @@ async def test_of_other_fields_a_few_are_passed_over_and_thousands_refused(raw: 
 
 
 async def test_no_more_are_read_than_there_may_be() -> None:
-    assert len([one async for one in Repeated(b"\x0a\x00" * 9, 1, 9).messages()]) == 9
+    assert len([one async for one in Repeated(b"\x0a\x00" * 9, 1, max_messages=9).messages()]) == 9
     with pytest.raises(Refused, match="TOO_MANY_ITEMS"):
-        [one async for one in Repeated(b"\x0a\x00" * 10, 1, 9).messages()]
+        [one async for one in Repeated(b"\x0a\x00" * 10, 1, max_messages=9).messages()]
 
 
 async def test_others_have_their_turn_while_many_are_read() -> None:

@@ -12,8 +12,10 @@ from typing import Any, cast
 import pytest
 
 from gateway.directory import NoDirectory
+from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refused, Retryable
-from gateway.model import Category, Facts, FieldPath, OutboxEntry, Release, Subject, Verdict, Withheld
+from gateway.exporters.base import count_entries
+from gateway.model import Category, Facts, FieldPath, Release, Subject, Verdict, Withheld
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, QUICK_NANOS, Offload
@@ -62,10 +64,10 @@ class Kept:
     """A delivery that keeps what it accepts."""
 
     def __init__(self) -> None:
-        self.accepted: list[Sequence[OutboxEntry]] = []
+        self.accepted: list[Sequence[EntryBatch]] = []
 
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-        self.accepted.append(entries)
+    async def accept(self, batches: Sequence[EntryBatch]) -> None:
+        self.accepted.append(batches)
 
     async def drained(self) -> None:
         """Nothing waits."""
@@ -95,7 +97,7 @@ class Case:
 async def test_one_item_goes_at_once() -> None:
     case = Case()
     assert len((await case.pipeline.take_one(case, b"x")).verdicts) == 2
-    assert [len(batch) for batch in case.kept.accepted] == [2]
+    assert [count_entries(batch) for batch in case.kept.accepted] == [2]
 
 
 @pytest.mark.parametrize(("raw", "reason"), [(BAD, ItemReason.TOO_DEEP), (b"", ItemReason.UNKNOWN_FLOW)])
@@ -113,7 +115,7 @@ async def test_many_items_go_together_and_each_has_its_fate() -> None:
     assert batch == BatchOutcome(
         accepted=4, rejected=[(1, ItemReason.TOO_DEEP), (3, ItemReason.UNKNOWN_FLOW)], withheld=[2, 5]
     )
-    assert [[entry.release.payload for entry in sent] for sent in case.kept.accepted] == [
+    assert [[entry.payload for entry in entries(sent)] for sent in case.kept.accepted] == [
         [b"x", b"x", PRIVATE, b"y", b"y", PRIVATE]
     ]
 

@@ -18,7 +18,7 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult, SimpleLogRecor
 from opentelemetry.sdk.resources import Resource
 
 from gateway.errors import CallReason, EndReason, ItemReason
-from gateway.model import Release
+from gateway.model import OutboxEntry
 from gateway.otlp import signals
 from gateway.otlp.messages import RESPONSES
 from gateway.otlp.signals import Signal
@@ -76,7 +76,7 @@ def said(address: str, *records: dict[str, Any], **options: Any) -> list[LogReco
     return exporter.results
 
 
-def taken(release: Release) -> LogRecord:
+def taken(release: OutboxEntry) -> LogRecord:
     (scope,) = ResourceLogs.FromString(release.payload).scope_logs
     (record,) = scope.log_records
     return record

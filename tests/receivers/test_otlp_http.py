@@ -32,8 +32,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from gateway.config import LocalHttp
+from gateway.entry_batch import EntryBatch
 from gateway.errors import BadConfig, CallReason, EndReason, ItemReason, Reason, Refused, Retryable
-from gateway.model import OutboxEntry
 from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES
 from gateway.pipeline.caller import CALLER
 from gateway.pipeline.flows import Flows
@@ -382,9 +382,9 @@ class Noted(FakeDelivery):
         super().__init__()
         self.callers: list[str] = []
 
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+    async def accept(self, batches: Sequence[EntryBatch]) -> None:
         self.callers.append(CALLER.get())
-        await super().accept(entries)
+        await super().accept(batches)
 
 
 async def test_each_connection_is_a_caller_that_has_turns_of_its_own(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Final
 from gateway.delivery.entries import EntryBuilder
 from gateway.delivery.keys import Keys
 from gateway.directory import NoDirectory
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
-from gateway.model import OutboxEntry, Release
+from gateway.model import OutboxEntry
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import Offload
 from tests.support.channels import TIMEOUT_SECONDS
@@ -45,11 +46,13 @@ class FakeDelivery:
     """A delivery that keeps what it gets and replies while it is open."""
 
     def __init__(self, reply: DeliveryReply = accept_all, *, shut: bool = False, max_waiting: int = 1_000_000) -> None:
-        """`most` entries may wait at once."""
+        """`max_waiting` entries may wait at once."""
         self.reply = reply
         self.max_waiting = max_waiting
-        self.batches: list[Sequence[Release]] = []
-        self.entries: list[OutboxEntry] = []
+        self.batches: list[Sequence[OutboxEntry]] = []
+        """The entries of each call."""
+        self.accepted: list[EntryBatch] = []
+        """All that came, as it came."""
         self.waiting = 0
         self.closed = 0
         self._open = asyncio.Event()
@@ -58,9 +61,9 @@ class FakeDelivery:
             self._open.set()
 
     @property
-    def releases(self) -> list[Release]:
+    def releases(self) -> list[OutboxEntry]:
         """All that came, in order."""
-        return [release for batch in self.batches for release in batch]
+        return [entry for batch in self.batches for entry in batch]
 
     def open(self) -> None:
         """Let through what waits and what comes."""
@@ -84,13 +87,14 @@ class FakeDelivery:
         async with asyncio.timeout(TIMEOUT_SECONDS), self._came:
             await self._came.wait_for(lambda: len(self.releases) >= count)
 
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+    async def accept(self, batches: Sequence[EntryBatch]) -> None:
+        entries = [entry for batch in batches for entry in batch.entries()]
         if len(entries) > self.max_waiting:
             raise Refused(ItemReason.TOO_LARGE)
         if self.waiting + len(entries) > self.max_waiting:
             raise Retryable(CallReason.FULL, 1.0)
-        self.batches.append([entry.release for entry in entries])
-        self.entries += entries
+        self.batches.append(entries)
+        self.accepted += batches
         self.waiting += len(entries)
         try:
             async with self._came:

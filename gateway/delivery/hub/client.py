@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from itertools import groupby
 from typing import Final
 
 import grpc
 import grpc.aio
 
 from gateway.config import Hub
+from gateway.delivery.hub.encoding import ENTRY_BYTES, counted_bytes
 from gateway.delivery.hub.status import HubStatus
-from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS, HubStream
+from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS, HubStream, Unacknowledged
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, ItemReason, Refused, Retryable
-from gateway.model import OutboxEntry
+from gateway.exporters.batching import chunks
 from gateway.telemetry.counts import Counts
 
 MAX_PENDING_ENTRIES: Final = 65_536
@@ -94,22 +95,22 @@ class HubClient:
             pause = KEEP_OPEN_SECONDS if self.status.is_up else REACH_SECONDS
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
 
-    async def accept(self, entries: Sequence[OutboxEntry], within: float | None = None) -> None:
+    async def accept(self, batches: Sequence[EntryBatch], within: float | None = None) -> None:
         """Return when the hub has stored all. What is larger than a group is sent as several, whole items each.
 
-        Raises Retryable UNAVAILABLE when the hub doesn't say so within as many seconds, else within the configured
-        ones: it may have stored them; FULL when too much is in flight; what the hub says else; Refused TOO_LARGE for an
-        item that is.
+        Raises Unacknowledged when the hub doesn't say so within as many seconds, else within the configured ones: it
+        may have stored them; Retryable FULL when too much is in flight; what the hub says else; Refused TOO_LARGE for
+        an item that is.
         """
-        groups = groups_of(entries)
-        size = _size(entries)
-        if self._items and (self._items + len(entries) > MAX_PENDING_ENTRIES or self._bytes + size > MAX_PENDING_BYTES):
+        groups = groups_of(batches)
+        count, size = sum(map(len, batches)), counted_bytes(batches)
+        if self._items and (self._items + count > MAX_PENDING_ENTRIES or self._bytes + size > MAX_PENDING_BYTES):
             raise Retryable(CallReason.FULL, FULL_RETRY_SECONDS)
-        self._items, self._bytes = self._items + len(entries), self._bytes + size
+        self._items, self._bytes = self._items + count, self._bytes + size
         try:
             await self._send_groups(groups, self._hub.timeout if within is None else within)
         finally:
-            self._items, self._bytes = self._items - len(entries), self._bytes - size
+            self._items, self._bytes = self._items - count, self._bytes - size
 
     async def drained(self) -> None:
         """Return at once: nothing is stored here."""
@@ -124,14 +125,14 @@ class HubClient:
         if self._draining:
             await asyncio.wait(self._draining)
 
-    async def _send_groups(self, groups: Sequence[Sequence[OutboxEntry]], within: float) -> None:
+    async def _send_groups(self, groups: Sequence[Sequence[EntryBatch]], within: float) -> None:
         stream, begun = self._current_stream(), time.monotonic()
         try:
             results = await asyncio.wait_for(asyncio.gather(*map(stream.send, groups), return_exceptions=True), within)
         except TimeoutError:
             if stream.heard_at < begun:
                 stream.abort()
-            raise Retryable(CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS) from None
+            raise Unacknowledged(AWAY_RETRY_SECONDS) from None
         if stream.acknowledged:
             self._failures = 0
         _raise_first([result for result in results if isinstance(result, Exception)])
@@ -139,16 +140,16 @@ class HubClient:
     def _current_stream(self) -> HubStream:
         """Return the stream to use, a new one where the last has ended, is old, or has an old certificate.
 
-        Raises Retryable.
+        Raises Unacknowledged.
         """
         if self._closed:
-            raise Retryable(CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
+            raise Unacknowledged(AWAY_RETRY_SECONDS)
         if self._stream is not None and self._stream.ended:
             self._back_off(self._stream)
             self._stream = None
         now = time.monotonic()
         if now < self._retry_at:
-            raise Retryable(CallReason.UNAVAILABLE, self._retry_at - now)
+            raise Unacknowledged(self._retry_at - now)
         return self._open_stream(now)
 
     def _back_off(self, stream: HubStream) -> None:
@@ -181,35 +182,29 @@ def _raise_first(errors: Sequence[Exception]) -> None:
         raise min(errors, key=lambda error: not isinstance(error, Retryable))
 
 
-def groups_of(entries: Sequence[OutboxEntry]) -> Sequence[Sequence[OutboxEntry]]:
-    """Return the groups that entries are sent in. Raises Refused TOO_LARGE for an item that no message holds."""
-    return list(_groups(entries))
+def groups_of(batches: Sequence[EntryBatch]) -> Sequence[Sequence[EntryBatch]]:
+    """Return the groups that entries are sent in: one if that isn't too large, else groups of whole items.
 
-
-def _groups(entries: Sequence[OutboxEntry]) -> Iterator[Sequence[OutboxEntry]]:
-    """Yield all as one group if it isn't too large, else groups of whole items.
-
-    Releases of one item stand side by side and have one time of receipt. With groups of 15 MiB at most and items A of
-    10 MiB (two releases), B of 4 MiB and C of 6 MiB: [A, A, B], [C]. Raises Refused TOO_LARGE for a larger item.
+    Releases of one item have one time of receipt, in whatever batches they are. With groups of 15 MiB at most and items
+    A of 10 MiB (for two destinations), B of 4 MiB and C of 6 MiB: [[A, B], [A]], [[C]]. Raises Refused TOO_LARGE for an
+    item that no message holds.
     """
-    if 0 < _size(entries) <= MAX_GROUP_BYTES:
-        yield entries
-        return
-    group: list[OutboxEntry] = []
-    size = 0
-    for _, group_entries in groupby(entries, key=lambda entry: entry.received_ns):
-        item = list(group_entries)
-        more = _size(item)
-        if more > MAX_GROUP_BYTES:
-            raise Refused(ItemReason.TOO_LARGE)
-        if group and size + more > MAX_GROUP_BYTES:
-            yield group
-            group, size = [], 0
-        group += item
-        size += more
-    if group:
-        yield group
+    if 0 < counted_bytes(batches) <= MAX_GROUP_BYTES:
+        return [batches]
+    sizes = dict[int, int]()
+    for batch in batches:
+        for payload, received_ns in zip(batch.releases.payloads, batch.received_ns, strict=True):
+            sizes[received_ns] = sizes.get(received_ns, 0) + len(payload) + ENTRY_BYTES
+    if any(size > MAX_GROUP_BYTES for size in sizes.values()):
+        raise Refused(ItemReason.TOO_LARGE)
+    times = list(sizes)
+    ranges = chunks([*sizes.values()], len(sizes), MAX_GROUP_BYTES)
+    return [list(_received_at({times[at] for at in found}, batches)) for found in ranges]
 
 
-def _size(entries: Sequence[OutboxEntry]) -> int:
-    return sum(len(entry.release.payload) + 256 for entry in entries)
+def _received_at(times: Collection[int], batches: Sequence[EntryBatch]) -> Iterator[EntryBatch]:
+    """Yield what of batches was received at these times."""
+    for batch in batches:
+        places = [place for place, received_ns in enumerate(batch.received_ns) if received_ns in times]
+        if places:
+            yield batch.select(places)

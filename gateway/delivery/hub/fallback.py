@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from gateway.delivery import Delivery, worker
+from gateway.delivery import Delivery, direct_sends
 from gateway.delivery.hub.client import HubClient, groups_of
+from gateway.entry_batch import EntryBatch
 from gateway.errors import Retryable
-from gateway.model import OutboxEntry
 
-DIRECT_SECONDS: Final = 2 * worker.DIRECT_SECONDS
+DIRECT_SECONDS: Final = 2 * direct_sends.DIRECT_SECONDS
 """How long a caller waits for the hub, in seconds: what that doesn't acknowledge by then is stored here.
 
 A hub that itself tries a recipient first has time to store what that doesn't take.
@@ -26,17 +26,17 @@ class FallbackDelivery:
         self._client = client
         self._local = local
 
-    async def accept(self, entries: Sequence[OutboxEntry]) -> None:
+    async def accept(self, batches: Sequence[EntryBatch]) -> None:
         """Return when all entries are stored, at the hub or here; at once here while the hub is away.
 
         Raises Refused, also for what the hub could never be sent, and Retryable when neither takes them.
         """
-        groups_of(entries)
+        groups_of(batches)
         if self._client.status.is_up:
             with suppress(Retryable):
-                await self._client.accept(entries, DIRECT_SECONDS)
+                await self._client.accept(batches, DIRECT_SECONDS)
                 return
-        await self._local.accept(entries)
+        await self._local.accept(batches)
 
     async def drained(self) -> None:
         """Wait until nothing waits here."""

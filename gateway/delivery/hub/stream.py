@@ -19,10 +19,10 @@ from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.causes import cause_of
+from gateway.delivery.hub.encoding import TAKES_BATCHES, counted_bytes, encode_group
 from gateway.delivery.hub.status import HubStatus
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Retryable
-from gateway.model import OutboxEntry
-from gateway.protobuf.wire import field
 
 if TYPE_CHECKING:
     Call = grpc.aio.StreamStreamCall[bytes, bytes]
@@ -38,6 +38,13 @@ AWAY_RETRY_SECONDS: Final = 1.0
 _REASON_PREFIX: Final = "REASON_"
 
 
+class Unacknowledged(Retryable):
+    """The hub is away, or didn't say what became of it: it may have stored it."""
+
+    def __init__(self, after: float) -> None:
+        super().__init__(CallReason.UNAVAILABLE, after)
+
+
 class HubStream:
     """A stream, open from its making on. Once it has ended, for whatever reason, nothing more can be sent over it."""
 
@@ -51,7 +58,9 @@ class HubStream:
         self.code = grpc.StatusCode.OK
         """What the stream ended with."""
         self._channel = channel
-        self._waiting: OrderedDict[int, bytes] = OrderedDict()
+        self._waiting: OrderedDict[int, Sequence[EntryBatch]] = OrderedDict()
+        """Groups that aren't on their way, by their IDs. What they are as bytes depends on the hub at the other end."""
+        self._takes_batches = False
         self._open: dict[int, asyncio.Future[None]] = {}
         self._next = 1
         self._work = asyncio.Event()
@@ -64,14 +73,13 @@ class HubStream:
         """Whether it has ended, or takes no more."""
         return self._draining or self._task.done()
 
-    def send(self, entries: Sequence[OutboxEntry]) -> asyncio.Future[None]:
+    def send(self, batches: Sequence[EntryBatch]) -> asyncio.Future[None]:
         """Send a group; done when the hub has stored it. Raises Retryable and Refused then, as the hub says.
 
         One that is cancelled before it is on its way isn't sent.
         """
         number, self._next = self._next, self._next + 1
-        group = delivery_pb2.EntryGroup(id=number, entries=map(_to_proto, entries))
-        self._waiting[number] = field(1, group.SerializeToString())
+        self._waiting[number] = batches
         stored = self._open[number] = asyncio.get_running_loop().create_future()
         stored.add_done_callback(partial(self._forget, number))
         self._work.set()
@@ -131,19 +139,34 @@ class HubStream:
 
     def _request(self) -> bytes:
         """Return one request of what waits: groups, one behind the other."""
-        groups = [self._waiting.popitem(last=False)[1]]
-        size = len(groups[0])
-        while self._waiting and size + len(next(iter(self._waiting.values()))) <= MAX_REQUEST_BYTES:
-            groups.append(self._waiting.popitem(last=False)[1])
+        groups: list[bytes] = []
+        size = 0
+        while self._waiting:
+            number, batches = next(iter(self._waiting.items()))
+            if groups and size + counted_bytes(batches) > MAX_REQUEST_BYTES:
+                break
+            del self._waiting[number]
+            groups.append(self._encoded(number, batches))
             size += len(groups[-1])
         return b"".join(groups)
+
+    def _encoded(self, number: int, batches: Sequence[EntryBatch]) -> bytes:
+        """Return a group as bytes; nothing for one of which none can be made, which fails alone."""
+        try:
+            return encode_group(number, batches, takes_batches=self._takes_batches)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this group's
+            stored = self._open.get(number)
+            if stored is not None and not stored.done():
+                stored.set_exception(error)
+            return b""
 
     async def _read(self, call: Call) -> None:
         with suppress(DecodeError):
             try:
                 # A hub says at once that it lets an agent in.
-                await call.initial_metadata()
+                metadata = await call.initial_metadata()
                 if not call.done():
+                    self._takes_batches = TAKES_BATCHES in tuple(metadata)
                     self._status.reached()
                     self._let_in.set()
                 async for raw in call:
@@ -173,21 +196,7 @@ class HubStream:
         """Fail what isn't acknowledged, stored or not: sending it again, under its keys, does no harm."""
         for stored in self._open.values():
             if not stored.done():
-                stored.set_exception(Retryable(CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS))
-
-
-def _to_proto(entry: OutboxEntry) -> delivery_pb2.Entry:
-    release = entry.release
-    return delivery_pb2.Entry(
-        destination=release.destination,
-        type=release.type,
-        plan=bytes.fromhex(release.plan),
-        payload=release.payload,
-        key=entry.key,
-        fingerprint=entry.fingerprint,
-        received_at_ns=entry.received_ns,
-        personal=release.personal,
-    )
+                stored.set_exception(Unacknowledged(AWAY_RETRY_SECONDS))
 
 
 _REASONS: Final[Mapping[int, RefusalReason]] = {

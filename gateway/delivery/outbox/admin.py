@@ -18,19 +18,19 @@ import msgspec
 from gateway.config import Outbox as Settings
 from gateway.delivery.outbox import schema, wipe
 from gateway.delivery.outbox.admin_actions import (
+    DEFERRED,
+    ITEMS,
     Action,
     DeadLetterByHand,
-    DeadLetterFinder,
-    DeferredFinder,
-    Finder,
-    ItemFinder,
     Purge,
     Replay,
     RetryNow,
-    Table,
+    Selection,
+    dead_letters,
     picked,
 )
 from gateway.delivery.outbox.file import discard_quarantined
+from gateway.delivery.outbox.id_ranges import total
 from gateway.delivery.outbox.interface import NANOS_PER_SECOND, Removed
 from gateway.delivery.outbox.leased_ids import LeasedIds
 from gateway.delivery.outbox.store import Store
@@ -122,7 +122,7 @@ class OutboxAdmin:
         """Return what was deleted undelivered, the latest first."""
         with self._reading() as store:
             found = store.connection.execute(
-                "SELECT at, destination, reason, count FROM sweeps ORDER BY rowid DESC LIMIT ?", (limit,)
+                "SELECT at, destination, reason, count FROM deletions ORDER BY rowid DESC LIMIT ?", (limit,)
             )
             return [Deletion(*row) for row in found]
 
@@ -152,23 +152,23 @@ class OutboxAdmin:
 
     def retry(self, choice: EntryFilter) -> Iterator[Removed]:
         """Make what was deferred due at once."""
-        return self._each(choice, "items", DeferredFinder(), RetryNow())
+        return self._each(choice, DEFERRED, RetryNow())
 
     def dead_letter(self, choice: EntryFilter) -> Iterator[Removed]:
         """Make dead letters of items. One that is delivered all the same is deleted then."""
-        return self._each(choice, "items", ItemFinder(), DeadLetterByHand())
+        return self._each(choice, ITEMS, DeadLetterByHand())
 
     def purge(self, choice: EntryFilter) -> Iterator[Removed]:
         """Delete items, and record it."""
-        return self._each(choice, "items", ItemFinder(), Purge())
+        return self._each(choice, ITEMS, Purge())
 
     def purge_dead(self, choice: EntryFilter) -> Iterator[Removed]:
         """Delete dead letters, and record it."""
-        return self._each(choice, "dead", DeadLetterFinder(choice.reason), Purge())
+        return self._each(choice, dead_letters(choice.reason), Purge())
 
     def replay(self, choice: EntryFilter) -> Iterator[Removed]:
         """Make items of dead letters again. They are tried for as long as anything that is received now."""
-        return self._each(choice, "dead", DeadLetterFinder(choice.reason), Replay())
+        return self._each(choice, dead_letters(choice.reason), Replay())
 
     def wipe(self) -> bool:
         """Leave nothing of what was deleted in the file, its log and damaged files.
@@ -187,21 +187,22 @@ class OutboxAdmin:
                 time.sleep(WIPE_PAUSE_SECONDS)
         return False
 
-    def _each(self, choice: EntryFilter, table: Table, finder: Finder, action: Action) -> Iterator[Removed]:
+    def _each(self, choice: EntryFilter, selection: Selection, action: Action) -> Iterator[Removed]:
         """Work on what is chosen; a step is a transaction, so that a gateway gets its turn in between."""
-        chunks = picked(self._store, choice, table, finder)
+        chunks = picked(self._store, choice, selection)
         while (removed := self._step(chunks, action)) is not None:
             yield removed
 
-    def _step(self, chunks: Iterator[list[int]], action: Action) -> Removed | None:
+    def _step(self, chunks: Iterator[list[range]], action: Action) -> Removed | None:
         """Work on the IDs that are next, which are read within the transaction. Return how many, None at the end."""
         with _naming(self._path), self._leased_ids.alone(wait=True), self._writing() as store:
             if (ids := next(chunks, None)) is None:
                 return None
-            leased = set(ids).intersection(self._leased_ids.read())
+            on_lease = self._leased_ids.read()
+            leased = [part for run in ids for part in on_lease.within(run)]
             if ids:
                 action.apply(store, ids, leased, time.time_ns())
-            return Removed(len(ids) - len(leased), len(leased))
+            return Removed(total(ids) - total(leased), total(leased))
 
     @contextmanager
     def _writing(self) -> Iterator[Store]:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain
-from typing import Literal, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 
-from gateway.delivery.outbox.queues import Queue
-from gateway.delivery.outbox.retention import of_kinds
-from gateway.delivery.outbox.rows import CHUNK_ROWS, chunks, placeholders
+from gateway.delivery.outbox.id_ranges import runs, total, without
+from gateway.delivery.outbox.retention import enough, of_kinds
+from gateway.delivery.outbox.rows import Head, Table, TableName, chunks
 from gateway.delivery.outbox.store import Store
 from gateway.delivery.outbox.stored_entry import EntryFilter, names
 from gateway.errors import DeliveryReason
 
-Table = Literal["items", "dead"]
+
+class Selection(msgspec.Struct, frozen=True):
+    """Which rows are looked through for what is chosen: those of a table that meet a condition."""
+
+    table: TableName
+    condition: str = ""
+    values: tuple[str, ...] = ()
+
+    def within(self, store: Store) -> Table:
+        """Return the table."""
+        return store.waiting if self.table == "batches" else store.dead
 
 
-class Finder(Protocol):
-    """Finds entries of some kinds in a queue."""
+ITEMS = Selection("batches")
+DEFERRED = Selection("batches", "AND due > 0")
+"""Items that were deferred."""
 
-    def find(self, store: Store, queue: Queue, kinds: Sequence[int], after: int) -> list[int]:
-        """Return their IDs above `after`, in order; as many as a chunk holds."""
-        ...
+
+def dead_letters(reason: str) -> Selection:
+    """Return the selection of dead letters, with a reason only of those that are dead for it."""
+    return Selection("dead", "AND reason = ?", (reason,)) if reason else Selection("dead")
 
 
 class Action(Protocol):
     """Does something with picked entries."""
 
-    def apply(self, store: Store, ids: Sequence[int], leased: Collection[int], now_ns: int) -> None:
+    def apply(self, store: Store, ids: Sequence[range], leased: Sequence[range], now_ns: int) -> None:
         """Do it to the entries `ids`, of which those in `leased` are on a lease."""
         ...
 
@@ -37,71 +48,33 @@ class Action(Protocol):
 # What is picked.
 
 
-class ItemFinder(msgspec.Struct, frozen=True):
-    """Finds items."""
-
-    def find(self, store: Store, queue: Queue, kinds: Sequence[int], after: int) -> list[int]:
-        """Return their IDs above `after`; batches that hold some become rows."""
-        return of_kinds(store, queue, kinds, after)
-
-
-class DeferredFinder(msgspec.Struct, frozen=True):
-    """Finds items that were deferred."""
-
-    def find(self, store: Store, _: Queue, kinds: Sequence[int], after: int) -> list[int]:
-        """Return their IDs above `after`."""
-        return _ids(store, "items", "due > 0", kinds, (after,))
-
-
-class DeadLetterFinder(msgspec.Struct, frozen=True):
-    """Finds dead letters, with a reason only those that are dead for it."""
-
-    reason: str = ""
-
-    def find(self, store: Store, _: Queue, kinds: Sequence[int], after: int) -> list[int]:
-        """Return their IDs above `after`."""
-        because = "reason = ?" if self.reason else "? = ''"
-        return _ids(store, "dead", because, kinds, (after, self.reason))
-
-
-def _ids(store: Store, table: Table, condition: str, kinds: Sequence[int], values: tuple[int | str, ...]) -> list[int]:
-    """Return IDs of rows of these kinds that meet a condition, whose values follow the ID that they are above."""
-    query = (
-        f"SELECT id FROM {table} NOT INDEXED WHERE id > ? AND {condition} AND kind IN ({placeholders(kinds)})"  # noqa: S608 - fixed texts
-        f" ORDER BY id LIMIT {CHUNK_ROWS}"
-    )
-    return [number for (number,) in store.connection.execute(query, (*values, *kinds))]
-
-
-def picked(store: Store, choice: EntryFilter, table: Table, finder: Finder) -> Iterator[list[int]]:
+def picked(store: Store, choice: EntryFilter, selection: Selection) -> Iterator[list[range]]:
     """Yield the IDs of what is chosen, a chunk at a time; each chunk is read when it is asked for."""
-    return _by_ids(store, choice, table) if choice.ids else _by_filter(store, choice, finder)
+    return _by_ids(store, choice, selection) if choice.ids else _by_filter(store, choice, selection)
 
 
-def _by_ids(store: Store, choice: EntryFilter, table: Table) -> Iterator[list[int]]:
+def _by_ids(store: Store, choice: EntryFilter, selection: Selection) -> Iterator[list[range]]:
     """Yield those of the chosen IDs that a table holds."""
-    for chunk in chunks(dict.fromkeys(choice.ids)):
-        if table == "items":
-            store.batches.unpack(chunk)
-        query = f"SELECT id FROM {table} WHERE id IN ({placeholders(chunk)})"  # noqa: S608 - one of two tables
-        yield [number for (number,) in store.connection.execute(query, chunk)]
+    for chunk in chunks(sorted(set(choice.ids))):
+        yield [run for *_, wanted in selection.within(store).chosen(runs(chunk)) for run in wanted]
 
 
-def _by_filter(store: Store, choice: EntryFilter, finder: Finder) -> Iterator[list[int]]:
+def _by_filter(store: Store, choice: EntryFilter, selection: Selection) -> Iterator[list[range]]:
     """Yield all that is chosen, but for what comes only now."""
     end = store.next
     for name in names(store, choice):
         after = 0
-        while ids := [number for number in _next(store, name, choice, finder, after) if number < end]:
-            after = ids[-1]
-            yield ids
+        while heads := [head for head in _next(store, name, choice, selection, after) if head.id < end]:
+            after = heads[-1].ids.stop
+            yield [run for head in heads for run in selection.within(store).live(head.ids)]
 
 
-def _next(store: Store, destination: str, choice: EntryFilter, finder: Finder, after: int) -> list[int]:
+def _next(store: Store, destination: str, choice: EntryFilter, selection: Selection, after: int) -> list[Head]:
     # Looked up each time: the queues are others once a gateway has written.
     queue = store.queues.known[destination]
     types = {choice.type} if choice.type else {type_ for type_, _ in store.queues.kinds.values()}
-    return finder.find(store, queue, store.queues.of_types(queue, types), after)
+    kinds = store.queues.of_types(queue, types)
+    return list(enough(of_kinds(selection.within(store), kinds, after, selection.condition, selection.values)))
 
 
 # What becomes of it.
@@ -110,45 +83,50 @@ def _next(store: Store, destination: str, choice: EntryFilter, finder: Finder, a
 class RetryNow(msgspec.Struct, frozen=True):
     """Makes deferred items due at once."""
 
-    def apply(self, store: Store, ids: Sequence[int], _: Collection[int], __: int) -> None:
+    def apply(self, store: Store, ids: Sequence[range], _: Sequence[range], __: int) -> None:
         """Write that they are due."""
-        store.defer(ids, 0, 0)
+        store.defer(_each(ids), 0, 0)
 
 
 class DeadLetterByHand(msgspec.Struct, frozen=True):
     """Makes dead letters of items."""
 
-    def apply(self, store: Store, ids: Sequence[int], _: Collection[int], now_ns: int) -> None:
+    def apply(self, store: Store, ids: Sequence[range], _: Sequence[range], now_ns: int) -> None:
         """Move them. What is on a lease counts too: delivered all the same, it was dead-lettered for a while."""
-        for destination, count in _by_destination(store, "items", ids):
+        for destination, count in _by_destination(store, store.waiting, ids):
             store.queues.operate(destination, DeliveryReason.DEAD_LETTERED, count)
-        store.dead_letter(dict.fromkeys(ids, DeliveryReason.DEAD_LETTERED), now_ns)
+        store.dead_letter(dict.fromkeys(_each(ids), DeliveryReason.DEAD_LETTERED), now_ns)
 
 
 class Purge(msgspec.Struct, frozen=True):
     """Deletes items or dead letters, and keeps a record of how many."""
 
-    def apply(self, store: Store, ids: Sequence[int], leased: Collection[int], now_ns: int) -> None:
+    def apply(self, store: Store, ids: Sequence[range], leased: Sequence[range], now_ns: int) -> None:
         """Delete them. What is on a lease may be delivered, and is in no record."""
-        waiting = [number for number in ids if number not in leased]
-        for destination, count in chain(
-            _by_destination(store, "items", waiting), _by_destination(store, "dead", waiting)
-        ):
-            store.queues.record(now_ns, destination, DeliveryReason.PURGED, count)
-            store.queues.operate(destination, DeliveryReason.PURGED, count)
-        store.ack(ids)
+        waiting = [part for run in ids for part in without(run, leased)]
+        for table in (store.waiting, store.dead):
+            for destination, count in _by_destination(store, table, waiting):
+                store.queues.record(now_ns, destination, DeliveryReason.PURGED, count)
+                store.queues.operate(destination, DeliveryReason.PURGED, count)
+        store.ack(_each(ids))
 
 
 class Replay(msgspec.Struct, frozen=True):
     """Makes items of dead letters again."""
 
-    def apply(self, store: Store, ids: Sequence[int], _: Collection[int], now_ns: int) -> None:
+    def apply(self, store: Store, ids: Sequence[range], _: Sequence[range], now_ns: int) -> None:
         """Move them back; their delivery begins now."""
-        store.replay(ids, now_ns)
+        store.replay(_each(ids), now_ns)
 
 
-def _by_destination(store: Store, table: Table, ids: Sequence[int]) -> list[tuple[str, int]]:
+def _each(ids: Sequence[range]) -> list[int]:
+    return [number for run in ids for number in run]
+
+
+def _by_destination(store: Store, table: Table, ids: Sequence[range]) -> list[tuple[str, int]]:
     """Return how many of these a table holds for each destination."""
-    query = f"SELECT lane, count(*) FROM {table} WHERE id IN ({placeholders(ids)}) GROUP BY lane"  # noqa: S608 - one of two tables
-    counts = store.connection.execute(query, ids).fetchall()
-    return [(store.queues.by_id[queue].destination, count) for queue, count in counts]
+    counts: dict[str, int] = {}
+    for head, _, wanted in table.chosen(ids):
+        destination = store.queues.by_id[head.queue].destination
+        counts[destination] = counts.get(destination, 0) + total(wanted)
+    return sorted(counts.items())

@@ -16,7 +16,8 @@ from gateway.config import Outbox as Settings
 from gateway.delivery.outbox import retention, schema
 from gateway.delivery.outbox.file import OutboxFile
 from gateway.delivery.outbox.gauges import Gauges
-from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.id_ranges import IdSet, total
+from gateway.delivery.outbox.interface import LeasedBatch, Removed
 from gateway.delivery.outbox.jobs import Job, LeaseEnd, ReadJob
 from gateway.delivery.outbox.leases import Leases
 from gateway.delivery.outbox.live_store import LiveStore
@@ -33,21 +34,20 @@ With more, nothing is leased, for a crash would send all of them again.
 """
 
 TIDY_SECONDS: Final = 1.0
-"""How often the subjects of what is still there are indexed, and free pages go, in seconds."""
+"""How often free pages go back to the volume, and what operators have done is looked for, in seconds."""
 
 
 class Commits:
-    """The transactions of one outbox. `check`, `gauges` and `leased` may be read in any thread."""
+    """The transactions of one outbox. `check` and `gauges` may be read in any thread."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         """Raises BadConfig, naming the path, if the file can't be written, or another gateway has it."""
         self._live = LiveStore(path, settings)
         store = self._live.store
         assert store is not None
-        self._leases = Leases()
+        self.leases = Leases()
         self._owed: list[LeaseEnd] = []
         self._tidied_at = time.monotonic()
-        self._tidied_below = store.next
         self._leases_ended = False
         self.gauges = Gauges(self.file, store)
         self._wiper = Wiper(self.file)
@@ -67,14 +67,14 @@ class Commits:
         return self._live.check
 
     @property
-    def leased(self) -> Collection[int]:
-        """A view of the IDs that are on a lease."""
-        return self._leases.leased.keys()
+    def leased(self) -> IdSet:
+        """The IDs that are on a lease."""
+        return self.leases.leased
 
     @property
     def erased(self) -> Collection[int]:
         """The IDs of what is leased and was erased since."""
-        return self._leases.erased
+        return self.leases.erased
 
     def work(self, jobs: Sequence[Job[object]]) -> None:
         """Do jobs: those that change something in one transaction, then those that only read.
@@ -92,7 +92,7 @@ class Commits:
         self._write_leased_ids()
         self._update_gauges()
 
-    def lease(self, store: Store, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
+    def lease(self, store: Store, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[LeasedBatch]:
         """Lease what is due, within bounds; a larger entry alone."""
         if sum(len(job.ended_ids) for job in self._owed) > MAX_OWED_IDS:
             return ()
@@ -100,15 +100,15 @@ class Commits:
             if not free:
                 return ()
             # Nothing may fail once they are leased: nobody would have them, and nobody could give them back.
-            leased = self._leases.take(store, destination, bounds, now_ns)
+            leased = self.leases.take(store, destination, bounds, now_ns)
             if leased:
-                self.file.leased_ids.write(self._leases.leased)
+                self.file.leased_ids.write(self.leases.leased)
             return leased
 
     def erase(self, store: Store, subjects: Collection[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about subjects, also what is leased. Return how many, by destination."""
-        gone = store.erase(subjects, now_ns, self._leases.leased)
-        return {name: Removed(len(ids) - (sent := self._leases.erase(ids)), sent) for name, ids in gone.items()}
+        gone = store.erase(subjects, now_ns, self.leases.leased.ranges)
+        return {name: Removed(total(ids) - (sent := self.leases.erase(ids)), sent) for name, ids in gone.items()}
 
     def wipe(self, *, erased: bool = False) -> None:
         """Leave nothing of what is gone in the file, its log and damaged files; what can't be done now is done later.
@@ -117,7 +117,7 @@ class Commits:
         """
         store = self._live.store
         if store is not None and self._wiper.wipe(store, erased=erased):
-            self._leases.forget_watermarks()
+            self.leases.forget_watermarks()
 
     def close(self) -> None:
         """Try once more to write what is owed, and close the file."""
@@ -131,7 +131,7 @@ class Commits:
         if self._leases_ended:
             with self.file.leased_ids.alone(wait=False) as free:
                 if free:
-                    self.file.leased_ids.write(self._leases.leased)
+                    self.file.leased_ids.write(self.leases.leased)
                     self._leases_ended = False
 
     # Writing and reading.
@@ -153,7 +153,7 @@ class Commits:
         self._live.recovered()
         for job in jobs:
             if isinstance(job, LeaseEnd) and job.ended_ids:
-                self._leases.end(job.ended_ids, nacked=job.nacked)
+                self.leases.end(job.ended_ids, nacked=job.nacked)
                 self._leases_ended = True
             job.conclude()
 
@@ -161,17 +161,17 @@ class Commits:
         """Return the store, opened again if need be; None if it can't be opened."""
         self._live.detach_deleted()
         if self._live.store is None and self._live.reopen():
-            self._leases.forget_watermarks()
+            self.leases.forget_watermarks()
         return self._live.store
 
     def _recover(self, error: Exception) -> None:
         if self._live.recover(error):
-            self._leases.forget_watermarks()
+            self.leases.forget_watermarks()
 
     def _transact(self, store: Store, jobs: Sequence[Job[object]]) -> None:
         """Apply the jobs; what they change is on the volume then. Raises what isn't a refusal."""
         if store.begin():
-            self._leases.forget_watermarks()
+            self.leases.forget_watermarks()
         size = sum(job.stored_bytes for job in jobs)
         room = not size or self.file.has_room(size)
         for job in jobs:
@@ -192,9 +192,7 @@ class Commits:
             for job in jobs if len(jobs) > 1 else ():
                 self._write([job])
             # A job that is at fault by itself would be so again: nobody does it, and what it leased is free.
-            self._leases.end(
-                [number for job in jobs for number in job.ended_ids] if len(jobs) == 1 else (), nacked=True
-            )
+            self.leases.end([number for job in jobs for number in job.ended_ids] if len(jobs) == 1 else (), nacked=True)
         elif schema.is_full(error) and storing:
             for job in storing:
                 job.fail(Retryable(CallReason.FULL, RETRY_AFTER_SECONDS))
@@ -222,18 +220,13 @@ class Commits:
 
     def _tidy(self) -> None:
         self._tidied_at = time.monotonic()
-        store, end, self._tidied_below = self._live.store, self._tidied_below, self._live.next_id
+        store = self._live.store
         if store is None:
             return
         try:
-            if store.batches.indexed_below < end:
-                if store.begin():
-                    self._leases.forget_watermarks()
-                retention.index_batches(store, end)
-                store.commit()
             retention.shrink(store)
             if store.queues.look():
-                self._leases.forget_watermarks()
+                self.leases.forget_watermarks()
             self.gauges.count_operations(store)
             if self._wiper.is_time(store):
                 self.wipe()

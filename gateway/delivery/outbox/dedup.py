@@ -1,6 +1,6 @@
 """Which keys have come before, for long enough that a caller's retry is known.
 
-Keys are spread evenly: each in a row of its own would cost a page. So they are kept as they come, in `seen_lately` and
+Keys are spread evenly: each in a row of its own would cost a page. So they are kept as they come, in `recent_keys` and
 in memory, and moved many at a time into rows of neighbours. A filter answers for most new keys that no row has them.
 
 Two tables take turns, and the older is emptied whole. With a key to be known for an hour:
@@ -14,14 +14,16 @@ Two tables take turns, and the older is emptied whole. With a key to be known fo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from struct import iter_unpack
 from typing import Final
 
 import msgspec
 
 from gateway.delivery.outbox.schema import Damaged
+from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch
 from gateway.errors import CallReason, Refused
-from gateway.model import OutboxEntry
 from gateway.telemetry import ResourceUsage
 
 MAX_TABLE_KEYS: Final = 500_000
@@ -58,44 +60,30 @@ class DedupTable:
         """How many keys the younger table has, of how many."""
         return ResourceUsage(self._count, MAX_TABLE_KEYS)
 
-    def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
-        """Return those that haven't come before, each once.
+    def unknown(self, batches: Sequence[EntryBatch]) -> Sequence[EntryBatch]:
+        """Return what hasn't come before, each entry once, without the batches of which nothing is left.
 
         Raises Refused where a key came for another item, Damaged, sqlite3.Error.
         """
         if not self._read:
             self._read_all()
         here: dict[bytes, bytes] = {}
-        lately, (one, other) = self._recent, self._filters
-        new = []
-        # Once for each entry: what is looked up often is at hand, and most are new.
-        for entry in entries:
-            key, fingerprint = entry.key, entry.fingerprint
-            if fingerprint:
-                known = here.get(key) or lately.get(key)
-                if known is None:
-                    place = int.from_bytes(key[:4], "little")
-                    if (one[place >> 3 & FILTER_BYTE_MASK] | other[place >> 3 & FILTER_BYTE_MASK]) >> (place & 7) & 1:
-                        known = self._stored_fingerprint(key)
-                if known is None:
-                    here[key] = fingerprint
-                elif known == fingerprint:
-                    continue
-                else:
-                    raise Refused(CallReason.REQUEST_ID_REUSED)
-            new.append(entry)
-        return new
+        found = (self._unknown_of(batch, here) if batch.fingerprints else batch for batch in batches)
+        return [batch for batch in found if len(batch)]
 
-    def add(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    def add(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Note that these have come."""
-        fingerprints = {entry.key: entry.fingerprint for entry in entries if entry.fingerprint}
+        fingerprints: dict[bytes, bytes] = {}
+        for batch in batches:
+            if batch.fingerprints:
+                fingerprints.update(_pairs(batch))
         if not fingerprints:
             return
         if now_ns - self._began >= self._remember or self._count >= MAX_TABLE_KEYS:
             self._swap(now_ns)
         self._recent.update(fingerprints)
         self._count += len(fingerprints)
-        self._connection.execute("INSERT INTO seen_lately VALUES (?)", (_encode(fingerprints),))
+        self._connection.execute("INSERT INTO recent_keys VALUES (?)", (_encode(fingerprints),))
         if len(self._recent) >= RECENT_KEYS:
             self._store_recent()
 
@@ -103,8 +91,40 @@ class DedupTable:
         """Read the file again: after a rollback, what has come is what it says."""
         self._read = False
 
+    def _unknown_of(self, batch: EntryBatch, here: dict[bytes, bytes]) -> EntryBatch:
+        """Return what hasn't come before of a batch, nor is `here`, whereto its keys are added."""
+        pairs = dict(_pairs(batch))
+        known = self._known(pairs) | {key: here[key] for key in here.keys() & pairs.keys()}
+        if not known and len(pairs) == len(batch):
+            here.update(pairs)
+            return batch
+        new = []
+        for place, (key, fingerprint) in enumerate(_pairs(batch)):
+            if key not in known:
+                known[key] = fingerprint
+                new.append(place)
+            elif known[key] != fingerprint:
+                raise Refused(CallReason.REQUEST_ID_REUSED)
+        here.update(known)
+        return batch.select(new)
+
+    def _known(self, pairs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Return those of some keys that have come before, each with its fingerprint."""
+        known = {key: self._recent[key] for key in self._recent.keys() & pairs.keys()}
+        one, other = self._filters
+        # Once for each key: most are new, and the filters say so.
+        maybe = [
+            key
+            for key, (place,) in zip(pairs, iter_unpack(f"<I{KEY_BYTES - 4}x", b"".join(pairs)), strict=True)
+            if (one[place >> 3 & FILTER_BYTE_MASK] | other[place >> 3 & FILTER_BYTE_MASK]) >> (place & 7) & 1
+        ]
+        for key in maybe:
+            if key not in known and (fingerprint := self._stored_fingerprint(key)) is not None:
+                known[key] = fingerprint
+        return known
+
     def _stored_fingerprint(self, key: bytes) -> bytes | None:
-        query = "SELECT keys FROM seen_0 WHERE bucket = ?1 UNION ALL SELECT keys FROM seen_1 WHERE bucket = ?1"
+        query = "SELECT keys FROM keys_0 WHERE bucket = ?1 UNION ALL SELECT keys FROM keys_1 WHERE bucket = ?1"
         for (keys,) in self._connection.execute(query, (int.from_bytes(key[:4], "little") >> BUCKET_SHIFT_BITS,)):
             if key in keys and (fingerprint := read(keys).get(key)) is not None:
                 return fingerprint
@@ -122,23 +142,23 @@ class DedupTable:
             for bucket, fingerprints in enumerate(buckets)
             if fingerprints
         ]
-        self._connection.executemany(f"INSERT INTO seen_{self._turn} VALUES (?, ?, ?)", rows)  # noqa: S608 - 0 or 1
-        self._connection.execute("DELETE FROM seen_lately")
+        self._connection.executemany(f"INSERT INTO keys_{self._turn} VALUES (?, ?, ?)", rows)  # noqa: S608 - 0 or 1
+        self._connection.execute("DELETE FROM recent_keys")
         self._recent = {}
 
     def _swap(self, now_ns: int) -> None:
         self._store_recent()
         self._turn, self._began, self._count = 1 - self._turn, now_ns, 0
         self._filters[self._turn] = bytearray(FILTER_BYTE_MASK + 1)
-        self._connection.execute(f"DELETE FROM seen_{self._turn}")  # noqa: S608 - 0 or 1
+        self._connection.execute(f"DELETE FROM keys_{self._turn}")  # noqa: S608 - 0 or 1
         self._connection.execute("UPDATE state SET turn = ?, began = ?", (self._turn, now_ns))
 
     def _read_all(self) -> None:
         turn, self._began = self._connection.execute("SELECT turn, began FROM state").fetchone()
         self._recent = {}
-        for (keys,) in self._connection.execute("SELECT keys FROM seen_lately ORDER BY rowid"):
+        for (keys,) in self._connection.execute("SELECT keys FROM recent_keys ORDER BY rowid"):
             self._recent.update(read(keys))
-        (count,) = self._connection.execute(f"SELECT coalesce(sum(count), 0) FROM seen_{turn}").fetchone()  # noqa: S608 - 0 or 1
+        (count,) = self._connection.execute(f"SELECT coalesce(sum(count), 0) FROM keys_{turn}").fetchone()  # noqa: S608 - 0 or 1
         self._count = count + len(self._recent)
         # A filter only gains bits until its table's turn comes: one too many does no harm.
         if turn != self._turn or not self._filters:
@@ -147,7 +167,7 @@ class DedupTable:
 
     def _filter(self, table: int) -> bytearray:
         bits = bytearray(FILTER_BYTE_MASK + 1)
-        for (keys,) in self._connection.execute(f"SELECT keys FROM seen_{table}"):  # noqa: S608 - 0 or 1
+        for (keys,) in self._connection.execute(f"SELECT keys FROM keys_{table}"):  # noqa: S608 - 0 or 1
             _set_bits(bits, read(keys))
         return bits
 
@@ -165,3 +185,12 @@ def _set_bits(bits: bytearray, keys: Iterable[bytes]) -> None:
     for key in keys:
         place = int.from_bytes(key[:4], "little")
         bits[place >> 3 & FILTER_BYTE_MASK] |= 1 << (place & 7)
+
+
+def _pairs(batch: EntryBatch) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys of a batch, each with its fingerprint."""
+    return zip(
+        chain.from_iterable(iter_unpack(f"{KEY_BYTES}s", batch.keys)),
+        chain.from_iterable(iter_unpack(f"{FINGERPRINT_BYTES}s", batch.fingerprints)),
+        strict=True,
+    )

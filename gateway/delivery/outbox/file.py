@@ -13,8 +13,10 @@ from typing import Final
 
 from gateway.config import Outbox as Settings
 from gateway.delivery.outbox import schema
+from gateway.delivery.outbox.id_ranges import IdSet
 from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.delivery.outbox.leased_ids import LeasedIds
+from gateway.delivery.outbox.migration import migrate
 from gateway.delivery.outbox.recovery import recover
 from gateway.delivery.outbox.store import Store
 from gateway.errors import BadConfig
@@ -42,7 +44,7 @@ class OutboxFile:
         make_folder(path.parent)
         self._lock = _lock(path)
         self.leased_ids = LeasedIds(path)
-        self.leased_ids.write(())
+        self.leased_ids.write(IdSet())
 
     def open(self, *, check_integrity: bool, first: int = 1) -> Store:
         """Open the file, or make it, or replace a damaged one. New IDs are `first` or higher.
@@ -120,9 +122,10 @@ class OutboxFile:
         connection = schema.connect(path)
         self._opened_as = path.stat()
         try:
-            schema.prepare(connection, path)
+            version = schema.prepare(connection, path)
             if check_integrity:
                 schema.check_integrity(connection)
+            migrate(connection, path, version)
             return Store(connection, self._settings.max_bytes, int(self._settings.remember * NANOS_PER_SECOND))
         except BaseException:
             connection.close()

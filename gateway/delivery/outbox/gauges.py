@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.delivery.outbox.file import OutboxFile
-from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES, Store
+from gateway.delivery.outbox.store import ENTRY_OVERHEAD_BYTES, Store
 from gateway.model import QueueDepth
 from gateway.telemetry import ResourceUsage
 
@@ -24,7 +24,7 @@ class Gauges:
     def update(self, store: Store) -> None:
         """Tell what is kept now. Raises sqlite3.Error."""
         self.depths = {
-            queue.destination: queue.depth(ROW_OVERHEAD_BYTES, store.oldest(queue.destination))
+            queue.destination: queue.depth(ENTRY_OVERHEAD_BYTES, store.oldest(queue.destination))
             for queue in store.queues.known.values()
         }
         self.uses = {"outbox": store.use, "request_ids": store.keys, **self._volume()}

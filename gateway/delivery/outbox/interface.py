@@ -7,34 +7,55 @@ from typing import Final, Protocol
 
 import msgspec
 
+from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch
 from gateway.errors import Reason
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, QueueDepth
+from gateway.model import QueueDepth
 
 NANOS_PER_SECOND: Final = 1_000_000_000
 
 
-class Leased(msgspec.Struct, frozen=True, gc=False):
-    """What is stored of an entry, on a lease. It becomes a release again only by another decision.
+class LeasedBatch(msgspec.Struct, frozen=True, gc=False):
+    """What is stored of entries that lie one behind the other in a batch, on a lease.
 
-    `key`, `fingerprint` and `personal` are as in the entry and its release, `plan` is the digest of the plan that made
-    it, `attempts` how often its delivery has failed. `intact`: it is what was stored, byte by byte.
+    They become releases again only by another decision. The columns are those of an `EntryBatch`, by place; `ids` are
+    theirs in the outbox. `plan` is the digest of the plan that made them, `attempts` how often their delivery has
+    failed, `damaged` the places of those that aren't what was stored, byte by byte.
     """
 
-    id: int
+    ids: range
     destination: str
     type: str
     plan: str
-    payload: bytes
-    key: bytes
-    fingerprint: bytes
-    received_ns: int
-    attempts: int
-    intact: bool = True
-    personal: bool = False
+    payloads: Sequence[bytes]
+    keys: bytes
+    received_ns: Sequence[int]
+    fingerprints: bytes = b""
+    personal: Collection[int] = ()
+    attempts: int = 0
+    damaged: Collection[int] = ()
+
+    def part(self, start: int, stop: int) -> LeasedBatch:
+        """Return the entries at these places as a batch of their own."""
+        if (start, stop) == (0, len(self.ids)):
+            return self
+        places = range(start, stop)
+        return LeasedBatch(
+            self.ids[start:stop],
+            self.destination,
+            self.type,
+            self.plan,
+            self.payloads[start:stop],
+            self.keys[start * KEY_BYTES : stop * KEY_BYTES],
+            self.received_ns[start:stop],
+            self.fingerprints[start * FINGERPRINT_BYTES : stop * FINGERPRINT_BYTES],
+            frozenset(place - start for place in self.personal if place in places),
+            self.attempts,
+            frozenset(place - start for place in self.damaged if place in places),
+        )
 
     def __repr__(self) -> str:
-        return f"Leased({self.id}, {self.type} for {self.destination}, {len(self.payload)} bytes)"
+        return f"LeasedBatch({len(self.ids)} from {self.ids.start} on, {self.type} for {self.destination})"
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -51,7 +72,10 @@ class Outbox(Protocol):
     again with whatever is written next, and not leased meanwhile.
     """
 
-    async def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    last_erasure_ns: int
+    """When `erase` was last called, 0 for never. What was received before isn't sent unless it is decided on again."""
+
+    async def accept(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Store all, in one transaction, or none. What is known under its key isn't stored again.
 
         Raises Retryable FULL or UNAVAILABLE, Refused TOO_LARGE for more than could ever fit, Refused REQUEST_ID_REUSED
@@ -59,16 +83,22 @@ class Outbox(Protocol):
         """
         ...
 
-    async def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
-        """Return those that haven't come before, each once. Raises Refused as `accept` does."""
+    async def unknown(self, batches: Sequence[EntryBatch]) -> Sequence[EntryBatch]:
+        """Return what hasn't come before, each entry once, without the batches of which nothing is left.
+
+        Raises Refused as `accept` does.
+        """
         ...
 
-    async def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def remember(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Know entries by their keys, as if they had been stored and delivered."""
         ...
 
-    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
-        """Lease what is due, oldest first, until it is acked, deferred or dead-lettered; a larger entry alone."""
+    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[LeasedBatch]:
+        """Lease what is due, oldest first, until it is acked, deferred or dead-lettered; a larger entry alone.
+
+        Within the bounds together. Of a stored batch that is larger, as many as fit.
+        """
         ...
 
     async def ack(self, ids: Iterable[int]) -> None:

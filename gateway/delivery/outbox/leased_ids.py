@@ -1,4 +1,4 @@
-"""Which entries a gateway has on a lease, for operators' commands beside it: their IDs, in a file of their own.
+"""Which entries a gateway has on a lease, for operators' commands beside it: ranges of IDs, in a file of their own.
 
 After a kill the file stays as it was: what was on a lease then was delivered or not.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from gateway.delivery.outbox.id_ranges import IdSet
 
 SUFFIX: Final = ".leased"
 _LENGTH_BYTES: Final = 8
@@ -38,22 +40,21 @@ class LeasedIds:
         finally:
             fcntl.flock(self._handle, fcntl.LOCK_UN)
 
-    def write(self, ids: Iterable[int]) -> None:
+    def write(self, ids: IdSet) -> None:
         """Write that these are on a lease, and no others. Where that fails, no command can delete anything either."""
-        encoded = msgspec.msgpack.encode(list(ids))
+        encoded = msgspec.msgpack.encode([(one.start, one.stop) for one in ids.ranges])
         with suppress(OSError):
             os.pwrite(self._handle, len(encoded).to_bytes(_LENGTH_BYTES, "big") + encoded, 0)
 
-    def read(self) -> Collection[int]:
+    def read(self) -> IdSet:
         """Return the IDs that are on a lease. Raises OSError."""
         length = int.from_bytes(os.pread(self._handle, _LENGTH_BYTES, 0), "big")
+        encoded = os.pread(self._handle, length, _LENGTH_BYTES)
         try:
-            return frozenset(
-                msgspec.msgpack.decode(os.pread(self._handle, length, _LENGTH_BYTES), type=list[int]) if length else ()
-            )
+            return IdSet(range(*pair) for pair in msgspec.msgpack.decode(encoded, type=list[tuple[int, int]]))
         except msgspec.MsgspecError:
-            # Cut off by a kill, before anything was sent.
-            return frozenset()
+            # Nothing was written yet, or it was cut off by a kill, before anything was sent.
+            return IdSet()
 
     def close(self) -> None:
         """Close it."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from gateway.delivery.outbox.interface import Leased
+from gateway.delivery.outbox.columns import Columns
+from gateway.delivery.outbox.id_ranges import IdSet, runs, total, without
+from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.outbox.rows import Row
 from gateway.delivery.outbox.store import Store
 from gateway.exporters.base import BatchLimits
 
 
 class Leases:
-    """Leases of one outbox, by ID, each with its destination.
+    """Leases of one outbox, by destination.
 
     A destination's low watermark is an ID below which no entry that was never deferred is free, so that what is on a
     lease isn't looked through each time. With entries 1 to 9, three at a time:
@@ -22,79 +24,119 @@ class Leases:
     """
 
     def __init__(self) -> None:
-        self.leased: dict[int, str] = {}
         self.erased: set[int] = set()
-        """Those of them that are gone from the store."""
+        """Those that are on a lease, and gone from the store."""
+        self._leased: dict[str, IdSet] = {}
         self._low_watermarks: dict[str, int] = {}
+
+    @property
+    def leased(self) -> IdSet:
+        """All that is on a lease."""
+        return IdSet(run for ids in self._leased.values() for run in ids.ranges)
 
     def forget_watermarks(self) -> None:
         """Look from the start the next time: another program has written, or the file is another one."""
         self._low_watermarks.clear()
 
-    def take(self, store: Store, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
+    def take(self, store: Store, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[LeasedBatch]:
         """Lease what is due and free, within bounds; a larger entry alone.
 
         Raises sqlite3.Error, and then nothing is leased.
         """
         if store.queues.look():
             self.forget_watermarks()
+        leased = self._leased.setdefault(destination, IdSet())
         low_watermark = self._low_watermarks.get(destination, 0)
-        found = _Batch(bounds)
+        found = _Lease(store, destination, bounds)
         for row in store.deferred(destination, now_ns):
-            if row[0] not in self.leased and not found.add(store.leased(destination, row)):
+            if not found.add(row, _free(store, row, leased)):
                 break
-        for rows in self._free(store, destination, low_watermark):
-            if not found.add_all([store.leased(destination, row) for row in rows]):
+        for row in store.fresh(destination, low_watermark):
+            if not found.add(row, _free(store, row, leased)):
                 break
-            low_watermark = found.items[-1].id + 1
+            low_watermark = row.ids.stop
         self._low_watermarks[destination] = low_watermark
-        self.leased.update((leased.id, destination) for leased in found.items)
-        return found.items
+        for batch in found.batches:
+            leased.add(batch.ids)
+        return found.batches
 
     def end(self, ids: Iterable[int], *, nacked: bool = False) -> None:
         """End leases; what is nacked is the next to be leased."""
-        for number in ids:
-            destination = self.leased.pop(number, None)
-            self.erased.discard(number)
-            if nacked and destination is not None:
-                self._low_watermarks[destination] = min(number, self._low_watermarks.get(destination, 0))
+        for run in runs(ids):
+            self.erased.difference_update(run if self.erased else ())
+            for destination, leased in self._leased.items():
+                ended = leased.remove(run)
+                if nacked and ended:
+                    watermark = self._low_watermarks.get(destination, 0)
+                    self._low_watermarks[destination] = min(ended[0].start, watermark)
 
-    def erase(self, ids: Collection[int]) -> int:
+    def erase(self, ids: Iterable[range]) -> int:
         """Note that entries are gone: who has them on a lease shall not send them. Return how many are on one."""
-        leased = self.leased.keys() & set(ids)
-        self.erased.update(leased)
-        return len(leased)
-
-    def _free(self, store: Store, destination: str, low_watermark: int) -> Iterator[Sequence[Row]]:
-        for rows in store.fresh(destination, low_watermark):
-            free = [row for row in rows if row[0] not in self.leased]
-            if free:
-                yield free
+        leased = self.leased
+        sent = [part for one in ids for part in leased.within(one)]
+        self.erased.update(number for run in sent for number in run)
+        return total(sent)
 
 
-class _Batch:
+def _free(store: Store, row: Row, leased: IdSet) -> list[range]:
+    """Return which IDs of a row are there and not on a lease."""
+    taken = leased.within(row.ids)
+    return [part for live in store.waiting.live(row.ids) for part in (without(live, taken) if taken else [live])]
+
+
+class _Lease:
     """What is leased at once."""
 
-    def __init__(self, bounds: BatchLimits) -> None:
-        self.items: list[Leased] = []
-        self._bounds = bounds
-        self._bytes = 0
+    def __init__(self, store: Store, destination: str, bounds: BatchLimits) -> None:
+        self.batches: list[LeasedBatch] = []
+        self._kinds = store.queues.kinds
+        self._destination = destination
+        self._items = bounds.max_items
+        self._bytes = bounds.max_bytes
 
-    def add(self, leased: Leased) -> bool:
-        """Add an entry, if it fits. Return whether it did."""
-        if self.items and (
-            len(self.items) >= self._bounds.max_items or self._bytes + len(leased.payload) > self._bounds.max_bytes
-        ):
+    def add(self, row: Row, free: Sequence[range]) -> bool:
+        """Add the free entries of a row if all fit, as many as fit if it is the first. Return whether all are added."""
+        if not free:
+            return True
+        if self.batches and (self._items < total(free) or self._bytes < row.size):
             return False
-        self.items.append(leased)
-        self._bytes += len(leased.payload)
-        return True
+        columns = row.columns()
+        return all(self._add(row, columns, run) for run in free)
 
-    def add_all(self, batch: Sequence[Leased]) -> bool:
-        """Add a stored batch if it fits whole, a part of it if it is the first. Return whether all was added."""
-        fits = len(self.items) + len(batch) <= self._bounds.max_items
-        if self.items and not (
-            fits and self._bytes + sum(len(leased.payload) for leased in batch) <= self._bounds.max_bytes
-        ):
-            return False
-        return all(map(self.add, batch))
+    def _add(self, row: Row, columns: Columns, run: range) -> bool:
+        end = self._end(row, columns, run)
+        if end > run.start:
+            ids = range(run.start, end)
+            part = columns if ids == row.ids else columns.part(run.start - row.id, end - row.id)
+            self.batches.append(self._leased(ids, row, part))
+            self._items -= end - run.start
+            self._bytes -= part.size
+        return end == run.stop
+
+    def _end(self, row: Row, columns: Columns, run: range) -> int:
+        """Return up to where the entries of a range fit; a larger one does if it is the first."""
+        if len(run) <= self._items and row.size <= self._bytes:
+            return run.stop
+        left = self._bytes
+        for number in run[: max(self._items, 0)]:
+            left -= len(columns.payloads[number - row.id])
+            if left < 0 and (self.batches or number > run.start):
+                return number
+        return min(run.stop, run.start + max(self._items, 0))
+
+    def _leased(self, ids: range, row: Row, columns: Columns) -> LeasedBatch:
+        """Return entries of a row as they are leased."""
+        type_, plan = self._kinds.get(row.kind, ("", ""))
+        return LeasedBatch(
+            ids,
+            self._destination,
+            type_,
+            plan,
+            columns.payloads,
+            columns.keys,
+            columns.received,
+            columns.fingerprints,
+            columns.personal() if columns.subjects else (),
+            row.attempts,
+            columns.damaged(row.kind) if row.kind in self._kinds else frozenset(range(len(ids))),
+        )

@@ -8,43 +8,43 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from gateway.delivery.outbox.commits import Commits
-from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.interface import LeasedBatch, Removed
 from gateway.delivery.outbox.store import Store
+from gateway.entry_batch import EntryBatch
 from gateway.errors import Reason
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry
 
 
 class Accept(msgspec.Struct, frozen=True, gc=False):
     """Stores entries."""
 
-    entries: Sequence[OutboxEntry]
+    batches: Sequence[EntryBatch]
     now_ns: int
 
     def apply(self, store: Store) -> None:
         """Store all, or none. Raises as `Store.accept` does."""
-        store.accept(self.entries, self.now_ns)
+        store.accept(self.batches, self.now_ns)
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):
     """Looks for entries that haven't come before."""
 
-    entries: Sequence[OutboxEntry]
+    batches: Sequence[EntryBatch]
 
-    def apply(self, store: Store) -> Sequence[OutboxEntry]:
+    def apply(self, store: Store) -> Sequence[EntryBatch]:
         """Return them, each once. Raises Refused as `Store.unknown` does."""
-        return store.unknown(self.entries)
+        return store.unknown(self.batches)
 
 
 class Remember(msgspec.Struct, frozen=True, gc=False):
     """Notes entries that came and aren't stored."""
 
-    entries: Sequence[OutboxEntry]
+    batches: Sequence[EntryBatch]
     now_ns: int
 
     def apply(self, store: Store) -> None:
         """Know them by their keys."""
-        store.remember(self.entries, self.now_ns)
+        store.remember(self.batches, self.now_ns)
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Lease(msgspec.Struct, frozen=True):
     bounds: BatchLimits
     now_ns: int
 
-    def apply(self, store: Store) -> Sequence[Leased]:
+    def apply(self, store: Store) -> Sequence[LeasedBatch]:
         """Return what is leased, oldest first."""
         return self.commits.lease(store, self.destination, self.bounds, self.now_ns)
 

@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.delivery.outbox.interface import NANOS_PER_SECOND
+from gateway.delivery.outbox.rows import TableName
 from gateway.delivery.outbox.schema import Damaged
 from gateway.errors import Reason
-from gateway.model import QueueDepth, Release
+from gateway.model import QueueDepth
 
 MAX_OPERATIONS: Final = 10_000
 """Records of deletions that are kept."""
@@ -33,33 +35,23 @@ class Queue:
         self.dead = dead
         self.dead_bytes = dead_bytes
 
-    def add(self, count: int, size: int) -> None:
-        """Count so many more items, of so many bytes together."""
-        self.items += count
-        self.bytes += size
-
-    def dead_letter(self, size: int) -> None:
-        """Count one more dead letter."""
-        self.dead += 1
-        self.dead_bytes += size
-
-    def remove(self, table: str, count: int, size: int) -> None:
-        """Count so many fewer, of `items` or `dead`."""
-        if table == "items":
-            self.items -= count
-            self.bytes -= size
+    def add(self, table: TableName, count: int, size: int) -> None:
+        """Count so many more, of so many bytes together, in one of the tables; fewer where they are negative."""
+        if table == "batches":
+            self.items += count
+            self.bytes += size
         else:
-            self.dead -= count
-            self.dead_bytes -= size
+            self.dead += count
+            self.dead_bytes += size
 
-    def depth(self, row_bytes: int, oldest_ns: int) -> QueueDepth:
-        """Return what is stored; each takes `row_bytes` beside its payload, the oldest has waited since a time."""
+    def depth(self, overhead_bytes: int, oldest_ns: int) -> QueueDepth:
+        """Return what is stored; each takes `overhead_bytes` beside its payload, the oldest has waited since a time."""
         return QueueDepth(
             self.items,
-            self.bytes + row_bytes * self.items,
+            self.bytes + overhead_bytes * self.items,
             oldest_ns,
             self.dead,
-            self.dead_bytes + row_bytes * self.dead,
+            self.dead_bytes + overhead_bytes * self.dead,
         )
 
     @property
@@ -92,7 +84,7 @@ class Queues:
         return sum(queue.bytes + queue.dead_bytes for queue in self.known.values())
 
     @property
-    def rows(self) -> int:
+    def entries(self) -> int:
         """All items and dead letters."""
         return sum(queue.items + queue.dead for queue in self.known.values())
 
@@ -117,18 +109,18 @@ class Queues:
         """Write what has changed."""
         changed = [queue.row for queue in self.known.values() if queue.row != self._written.get(queue.id)]
         self._connection.executemany(
-            "UPDATE lanes SET items = ?, bytes = ?, dead = ?, dead_bytes = ? WHERE id = ?", changed
+            "UPDATE queues SET items = ?, bytes = ?, dead = ?, dead_bytes = ? WHERE id = ?", changed
         )
         self._written.update((row[-1], row) for row in changed)
 
-    def kind(self, release: Release) -> tuple[Queue, int]:
-        """Return the queue of a release's destination and the number of its type and plan there; new ones are made."""
-        name = release.destination, release.type, release.plan
+    def kind(self, releases: ReleaseBatch) -> tuple[Queue, int]:
+        """Return the queue of releases' destination and the number of their type and plan there; new ones are made."""
+        name = releases.destination, releases.type, releases.plan
         return self._ids.get(name) or self._listed(*name)
 
     def _listed(self, destination: str, type: str, plan: str) -> tuple[Queue, int]:
         queue = self.known.get(destination) or self._new(destination)
-        query = "INSERT INTO kinds (lane, type, plan) VALUES (?, ?, ?) RETURNING id"
+        query = "INSERT INTO kinds (queue, type, plan) VALUES (?, ?, ?) RETURNING id"
         ((number,),) = self._connection.execute(query, (queue.id, type, plan)).fetchall()
         self.kinds[number] = (type, plan)
         found = self._ids[destination, type, plan] = (queue, number)
@@ -155,41 +147,41 @@ class Queues:
             return
         begun = (destination, reason.value, now_ns - RECORD_SPAN_NANOS, now_ns)
         row = (
-            "SELECT rowid FROM sweeps WHERE destination = ? AND reason = ? AND at BETWEEN ? AND ? "
+            "SELECT rowid FROM deletions WHERE destination = ? AND reason = ? AND at BETWEEN ? AND ? "
             "ORDER BY rowid DESC LIMIT 1"
         )
-        query = f"UPDATE sweeps SET count = count + ? WHERE rowid = ({row})"  # noqa: S608 - fixed names
+        query = f"UPDATE deletions SET count = count + ? WHERE rowid = ({row})"  # noqa: S608 - fixed names
         if not self._connection.execute(query, (count, *begun)).rowcount:
             self._connection.execute(
-                "INSERT INTO sweeps VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count)
+                "INSERT INTO deletions VALUES (?, ?, ?, ?)", (now_ns, destination, reason.value, count)
             )
             self._connection.execute(
-                "DELETE FROM sweeps WHERE rowid <= (SELECT max(rowid) FROM sweeps) - ?", (MAX_OPERATIONS,)
+                "DELETE FROM deletions WHERE rowid <= (SELECT max(rowid) FROM deletions) - ?", (MAX_OPERATIONS,)
             )
 
     def operate(self, destination: str, reason: Reason, count: int) -> None:
         """Count what an operator has dead-lettered or purged."""
-        query = "INSERT INTO operated VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+        query = "INSERT INTO operations VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
         self._connection.execute(query, (destination, reason.value, count))
 
     def removed_by_operator(self) -> Mapping[tuple[str, str], int]:
         """Return how many operators have dead-lettered or purged since the file was made, by destination and reason."""
-        rows = self._connection.execute("SELECT destination, reason, count FROM operated").fetchall()
+        rows = self._connection.execute("SELECT destination, reason, count FROM operations").fetchall()
         return {(destination, reason): count for destination, reason, count in rows}
 
     def _new(self, destination: str) -> Queue:
-        query = "INSERT INTO lanes (destination, items, bytes, dead, dead_bytes) VALUES (?, 0, 0, 0, 0) RETURNING id"
+        query = "INSERT INTO queues (destination, items, bytes, dead, dead_bytes) VALUES (?, 0, 0, 0, 0) RETURNING id"
         ((number,),) = self._connection.execute(query, (destination,)).fetchall()
         queue = self.known[destination] = self.by_id[number] = Queue(number, destination)
         self._written[number] = queue.row
         return queue
 
     def _read(self) -> None:
-        queues = [Queue(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM lanes")]  # noqa: S608 - fixed names
+        queues = [Queue(*row) for row in self._connection.execute(f"SELECT {_COLUMNS} FROM queues")]  # noqa: S608 - fixed names
         self.known = {queue.destination: queue for queue in queues}
         self.by_id = {queue.id: queue for queue in queues}
         self._written = {queue.id: queue.row for queue in queues}
-        rows = self._connection.execute("SELECT id, lane, type, plan FROM kinds").fetchall()
+        rows = self._connection.execute("SELECT id, queue, type, plan FROM kinds").fetchall()
         if not {queue_id for _, queue_id, *_ in rows} <= self.by_id.keys():
             raise Damaged
         self.kinds = {number: (type_, plan) for number, _, type_, plan in rows}

@@ -1,17 +1,24 @@
-"""What can be read of a damaged outbox, copied into a new one. The damaged one isn't changed."""
+"""What can be read of a damaged outbox, copied into a new one. The damaged one isn't changed.
+
+It may be of an earlier version: what is copied is of this one. Of a row, the entries that are what was written are
+taken over: neither those that aren't, nor those that are gone, for they are blank.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from gateway.delivery.outbox.batches import INSERT, intact_rows
+from gateway.delivery.outbox import former
 from gateway.delivery.outbox.dedup import read
-from gateway.delivery.outbox.rows import SqlRow, hashes, is_intact, placeholders
-from gateway.delivery.outbox.schema import RENAME_REASONS, Damaged
+from gateway.delivery.outbox.id_ranges import runs, without
+from gateway.delivery.outbox.migration import rename_reason
+from gateway.delivery.outbox.rows import ROW, Row, SqlRow, Table, typed
+from gateway.delivery.outbox.schema import Damaged
 
 MAX_SKIPPED_IDS: Final = 1_000_000
 """IDs that are tried one by one where the way to the next row is damaged.
@@ -19,21 +26,23 @@ MAX_SKIPPED_IDS: Final = 1_000_000
 And by so many new IDs lie above those that were found.
 """
 
-_ITEM: Final = "id, lane, kind, key, mark, received, subjects, attempts, sum, payload"
-
 _COUNT: Final = """
-UPDATE lanes SET
-  items = (SELECT count(*) FROM items WHERE lane = lanes.id) + (SELECT coalesce(sum(items), 0) FROM crates WHERE lane = lanes.id),
-  bytes = (SELECT coalesce(sum(length(payload)), 0) FROM items WHERE lane = lanes.id)
-    + (SELECT coalesce(sum(bytes), 0) FROM crates WHERE lane = lanes.id),
-  dead = (SELECT count(*) FROM dead WHERE lane = lanes.id),
-  dead_bytes = (SELECT coalesce(sum(length(payload)), 0) FROM dead WHERE lane = lanes.id)
+UPDATE queues SET
+  items = (SELECT coalesce(sum(count), 0) FROM batches WHERE queue = queues.id),
+  bytes = (SELECT coalesce(sum(bytes), 0) FROM batches WHERE queue = queues.id),
+  dead = (SELECT coalesce(sum(count), 0) FROM dead WHERE queue = queues.id),
+  dead_bytes = (SELECT coalesce(sum(bytes), 0) FROM dead WHERE queue = queues.id)
 """
 
 _NEXT: Final = f"""
 UPDATE state SET next = max(next, ?, {MAX_SKIPPED_IDS} + (
-  SELECT coalesce(max(id), 0) FROM (SELECT max(id) AS id FROM items UNION SELECT max(id) FROM dead UNION SELECT max(id) FROM crates)))
+  SELECT coalesce(max(id), 0) FROM (SELECT max(id + count) AS id FROM batches UNION SELECT max(id + count) FROM dead)))
 """  # noqa: S608 - a number
+
+_QUEUES: Final = (("queues", "queue"), ("lanes", "lane"))
+"""The table of queues, and what `kinds` calls one: of this version, and of earlier ones."""
+
+_KEYS: Final = (("keys_0", "keys_1", "recent_keys"), ("seen_0", "seen_1", "seen_lately"))
 
 
 def recover(damaged: Path, into: sqlite3.Connection, first: int) -> int:
@@ -52,8 +61,7 @@ def recover(damaged: Path, into: sqlite3.Connection, first: int) -> int:
         # Without it, nothing at all can be read of a file that is shorter than it says.
         old.execute("PRAGMA writable_schema = ON")
         count = _Copy(old, into).all()
-    for rename in RENAME_REASONS:
-        into.execute(rename)
+    into.execute(rename_reason("dead"))
     into.execute(_COUNT)
     into.execute(_NEXT, (first,))
     into.execute("COMMIT")
@@ -66,59 +74,68 @@ class _Copy:
     def __init__(self, old: sqlite3.Connection, into: sqlite3.Connection) -> None:
         self._old = old
         self._into = into
+        self._waiting, self._dead = Table(into, "batches"), Table(into, "dead")
         self._queue_of: dict[int, int] = {}
 
     def all(self) -> int:
         """Copy what can be read. Return how many items and dead letters."""
         self._names()
-        count = self._items("items", ", due, since") + self._batches() + self._items("dead", ", reason, buried")
         self._keys()
-        return count
+        if self._has("batches"):
+            return self._batches(self._waiting) + self._batches(self._dead)
+        return self._former()
 
     def _names(self) -> None:
         """Copy what the numbers of queues and kinds mean, which the indexes of the two small tables hold, too."""
-        for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_lanes_1"):
-            for row in self._read(f"SELECT id, destination FROM lanes {index}"):  # noqa: S608 - fixed names
-                self._into.execute("INSERT OR IGNORE INTO lanes VALUES (?, ?, 0, 0, 0, 0)", row)
-        for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_kinds_1"):
-            for row in self._read(f"SELECT id, lane, type, plan FROM kinds {index}"):  # noqa: S608
-                self._into.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?)", row)
-        self._into.execute("DELETE FROM kinds WHERE lane NOT IN (SELECT id FROM lanes)")
-        self._queue_of = dict(self._into.execute("SELECT id, lane FROM kinds").fetchall())
+        for table, queue in _QUEUES:
+            for index in ("NOT INDEXED", f"INDEXED BY sqlite_autoindex_{table}_1"):
+                for row in self._read(f"SELECT id, destination FROM {table} {index}"):  # noqa: S608 - fixed names
+                    self._into.execute("INSERT OR IGNORE INTO queues VALUES (?, ?, 0, 0, 0, 0)", row)
+            for index in ("NOT INDEXED", "INDEXED BY sqlite_autoindex_kinds_1"):
+                for row in self._read(f"SELECT id, {queue}, type, plan FROM kinds {index}"):  # noqa: S608
+                    self._into.execute("INSERT OR IGNORE INTO kinds VALUES (?, ?, ?, ?)", row)
+        self._into.execute("DELETE FROM kinds WHERE queue NOT IN (SELECT id FROM queues)")
+        self._queue_of = dict(self._into.execute("SELECT id, queue FROM kinds").fetchall())
 
-    def _items(self, table: str, more: str) -> int:
-        columns, count = _ITEM + more, 0
-        query = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({placeholders(columns.split(','))})"  # noqa: S608 - fixed names
-        for row in self._by_id(table, columns):
-            if is_intact((row[0], *row[2:10])) and self._queue_of.get(row[2]) == row[1]:
-                count += self._insert(query, row, row[6])
+    def _batches(self, table: Table) -> int:
+        """Copy what is intact of each row. Return how many entries."""
+        count = 0
+        for found in self._by_id(table.name, ROW[table.name]):
+            with suppress(Damaged):
+                count += self._put(table, _intact(typed(found, Row)))
         return count
 
-    def _batches(self) -> int:
-        """Copy whole batches as they are, of the others what is intact as rows. Return how many items."""
-        total = 0
-        for batch in self._by_id("crates", "id, lane, items, bytes, oldest, kinds, body"):
-            first, queue_id, count, *_, body = batch
-            rows = [row for row in intact_rows(first, count, body) if self._queue_of.get(row[1]) == queue_id]
-            if len(rows) == count:
-                self._into.execute("INSERT OR IGNORE INTO crates VALUES (?,?,?,?,?,?,?)", batch)
-                total += count
-            else:
-                total += sum(self._insert(INSERT, (row[0], queue_id, *row[1:6], *row[7:]), row[5]) for row in rows)
-        return total
-
-    def _insert(self, query: str, row: SqlRow, subjects: bytes) -> int:
-        self._into.executemany(
-            "INSERT OR IGNORE INTO subjects VALUES (?, ?)", [(name, row[0]) for name in hashes(subjects)]
+    def _former(self) -> int:
+        items = map(former.item_of, self._by_id("items", former.ITEM_COLUMNS))
+        crates = map(former.items_of, self._by_id("crates", former.CRATE_COLUMNS))
+        dead = map(former.item_of, self._by_id("dead", former.DEAD_COLUMNS))
+        return (
+            self._items(self._waiting, items)
+            + self._items(self._waiting, chain.from_iterable(crates))
+            + self._items(self._dead, dead)
         )
-        return self._into.execute(query, row).rowcount
+
+    def _items(self, table: Table, items: Iterable[former.FormerItem]) -> int:
+        """Copy what is intact of items of earlier versions. Return how many."""
+        return self._put(table, former.rows_of(item for item in items if item.is_intact()))
+
+    def _put(self, table: Table, rows: Iterable[Row]) -> int:
+        count = 0
+        for row in rows:
+            if self._queue_of.get(row.kind) == row.queue:
+                # An index that its table contradicts may give a row twice.
+                with suppress(sqlite3.IntegrityError):
+                    table.put([row])
+                    count += row.count
+        return count
 
     def _keys(self) -> None:
-        for table in ("seen_0", "seen_1"):
-            for row in self._read(f"SELECT bucket, count, keys FROM {table}"):  # noqa: S608
-                self._put_keys(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", row)  # noqa: S608
-        for row in self._read("SELECT keys FROM seen_lately ORDER BY rowid"):
-            self._put_keys("INSERT OR IGNORE INTO seen_lately VALUES (?)", row)
+        for one, other, recent in _KEYS:
+            for number, table in enumerate((one, other)):
+                for row in self._read(f"SELECT bucket, count, keys FROM {table}"):  # noqa: S608
+                    self._put_keys(f"INSERT INTO keys_{number} VALUES (?, ?, ?)", row)  # noqa: S608
+            for row in self._read(f"SELECT keys FROM {recent} ORDER BY rowid"):  # noqa: S608
+                self._put_keys("INSERT INTO recent_keys VALUES (?)", row)
         for row in self._read("SELECT next, turn, began FROM state WHERE turn IN (0, 1)"):
             if all(isinstance(value, int) for value in row):
                 self._into.execute("UPDATE state SET next = ?, turn = ?, began = ?", row)
@@ -128,10 +145,14 @@ class _Copy:
             read(row[-1])
             self._into.execute(query, row)
 
-    def _read(self, query: str) -> Iterator[SqlRow]:
+    def _has(self, table: str) -> bool:
+        """Return whether the damaged file is known to have a table."""
+        return bool(list(self._read(f"SELECT 1 FROM pragma_table_info('{table}')")))  # noqa: S608
+
+    def _read(self, query: str, values: Sequence[object] = ()) -> Iterator[SqlRow]:
         """Yield as many rows as can be read."""
         with suppress(sqlite3.Error):
-            yield from self._old.execute(query)
+            yield from self._old.execute(query, values)
 
     def _by_id(self, table: str, columns: str) -> Iterator[SqlRow]:
         """Yield all rows that can be read, by ID; behind a damaged page, IDs are tried one by one.
@@ -141,19 +162,30 @@ class _Copy:
           WHERE id > 4, > 5 -> errors: the way to the next row leads over the page
           WHERE id > 6 -> 7, 8, 9, the end
         """
-        last, skips, done = 0, 0, not list(self._read(f"SELECT count(*) FROM pragma_table_info('{table}')"))  # noqa: S608
+        last, skips, done = 0, 0, not self._has(table)
         end = max(
             (row[0] for row in self._read("SELECT next FROM state WHERE typeof(next) = 'integer' AND next > 0")),
             default=MAX_SKIPPED_IDS,
         )
+        query = f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id"  # noqa: S608
         while not done and skips < MAX_SKIPPED_IDS and last < end:
             try:
-                for row in self._old.execute(
-                    f"SELECT {columns} FROM {table} NOT INDEXED WHERE id > ? ORDER BY id",  # noqa: S608
-                    (last,),
-                ):
+                for row in self._old.execute(query, (last,)):
                     last = row[0]
                     yield row
                 done = True
             except sqlite3.Error:
-                last, skips = last + 1, skips + 1
+                # An error takes the row before it along, which sqlite3 had read already: that one is asked for alone.
+                alone = list(self._read(f"{query} LIMIT 1", (last,)))
+                yield from alone
+                last, skips = (alone[0][0], skips) if alone else (last + 1, skips + 1)
+
+
+def _intact(row: Row) -> list[Row]:
+    """Return rows of the entries of a row that are what was written."""
+    columns = row.columns()
+    damaged = runs(row.id + place for place in columns.damaged(row.kind))
+    return [
+        row.with_entries(one.start, columns.part(one.start - row.id, one.stop - row.id))
+        for one in without(row.ids, damaged)
+    ]

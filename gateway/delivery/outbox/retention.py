@@ -1,33 +1,27 @@
 """What leaves the outbox by its age, or since its destination has no use for it.
 
-Each operation is one step, a transaction's worth; it is repeated until nothing is left to do. `leased` are the IDs that
-are on a lease at the moment when it runs: a view, not a copy.
+Each operation is one step, a transaction's worth; it is repeated until nothing is left to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.queues import Queue
-from gateway.delivery.outbox.rows import CHUNK_ROWS, placeholders
-from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
+from gateway.delivery.outbox.id_ranges import common, runs, total, without
+from gateway.delivery.outbox.leases import Leases
+from gateway.delivery.outbox.rows import CHUNK_ROWS, MAX_ROW_ENTRIES, Head, Table, placeholders
+from gateway.delivery.outbox.store import Store
 from gateway.errors import DeliveryReason
 
-_LATE: Final = "SELECT id FROM items WHERE lane = ?1 AND received < ?2 AND since < ?2 ORDER BY received"
-_OLD: Final = "SELECT id FROM items WHERE lane = ? AND received < ? ORDER BY received"
-_OLD_DEAD: Final = "SELECT id FROM dead WHERE lane = ? AND received < ? ORDER BY received"
+_LATE: Final = "WHERE queue = ?1 AND oldest < ?2 AND since < ?2 ORDER BY oldest"
+_OLD: Final = "WHERE queue = ?1 AND oldest < ?2 ORDER BY oldest"
+_DEAD: Final = "WHERE queue = ? ORDER BY id"
 
-_DEAD: Final = "SELECT id FROM dead WHERE lane = ? ORDER BY id LIMIT ?"
-
-INDEXED_BATCHES: Final = 20
-"""Batches whose subjects are indexed in one transaction."""
-
-UNPACKED_BATCHES: Final = 5
-"""Batches that are made rows of in one transaction."""
+MAX_STEP_ENTRIES: Final = 8 * MAX_ROW_ENTRIES
+"""Entries after which a step takes no further row: their rows are rewritten, or moved."""
 
 FREED_PAGES: Final = 1024
 """Pages that are given back to the volume in one transaction: 4 MiB."""
@@ -38,14 +32,15 @@ class DeadLetterExpired(msgspec.Struct, frozen=True):
 
     destination: str
     before_ns: int
-    leased: Collection[int]
+    leases: Leases
     now_ns: int
 
     def apply(self, store: Store) -> int:
         """Return how many became dead letters; 0 once there are no more."""
-        old = _aged(store, _LATE, self.destination, self.before_ns, self.leased)
-        store.dead_letter(dict.fromkeys(old, DeliveryReason.EXPIRED), self.now_ns)
-        return len(old)
+        old = _aged(store, store.waiting, _LATE, self.destination, self.before_ns, self.leases)
+        reasons = {number: DeliveryReason.EXPIRED for run in old for number in run}
+        store.dead_letter(reasons, self.now_ns)
+        return len(reasons)
 
 
 class ReplayDeadLetters(msgspec.Struct, frozen=True):
@@ -57,11 +52,9 @@ class ReplayDeadLetters(msgspec.Struct, frozen=True):
     def apply(self, store: Store) -> int:
         """Return how many wait again; 0 once there are no more."""
         queue = store.queues.known.get(self.destination)
-        if queue is None:
-            return 0
-        return store.replay(
-            [number for (number,) in store.connection.execute(_DEAD, (queue.id, CHUNK_ROWS))], self.now_ns
-        )
+        heads = iter(()) if queue is None else store.dead.heads(_DEAD, (queue.id,))
+        ids = [head.ids for head in enough(heads)]
+        return store.replay((number for run in ids for number in run), self.now_ns)
 
 
 class DeleteExpired(msgspec.Struct, frozen=True):
@@ -69,13 +62,15 @@ class DeleteExpired(msgspec.Struct, frozen=True):
 
     destination: str
     before_ns: int
-    leased: Collection[int]
+    leases: Leases
     now_ns: int
 
     def apply(self, store: Store) -> int:
         """Return how many were deleted; 0 once there are no more."""
-        count = store.ack(_aged(store, _OLD, self.destination, self.before_ns, self.leased))
-        count += store.discard(_aged(store, _OLD_DEAD, self.destination, self.before_ns, self.leased))
+        count = 0
+        for table in (store.waiting, store.dead):
+            old = _aged(store, table, _OLD, self.destination, self.before_ns, self.leases)
+            count += total(store.drop(table, old))
         store.queues.record(self.now_ns, self.destination, DeliveryReason.EXPIRED, count)
         return count
 
@@ -86,21 +81,21 @@ class DeleteOfTypes(msgspec.Struct, frozen=True):
     destination: str
     types: Collection[str]
     within: range
-    leased: Collection[int]
+    leases: Leases
     now_ns: int
 
     def apply(self, store: Store) -> tuple[int, int]:
         """Return how many were deleted, and the last ID looked at, 0 at the end."""
         queue = store.queues.known.get(self.destination)
-        ids = (
-            []
-            if queue is None
-            else of_kinds(store, queue, store.queues.of_types(queue, self.types), self.within.start - 1)
+        kinds = () if queue is None else store.queues.of_types(queue, self.types)
+        heads = list(
+            enough(head for head in of_kinds(store.waiting, kinds, self.within.start) if head.id in self.within)
         )
-        ids = [number for number in ids if number in self.within]
-        count = store.ack([number for number in ids if number not in self.leased])
+        leased = self.leases.leased
+        free = [part for head in heads for part in without(head.ids, leased.within(head.ids))]
+        count = total(store.drop(store.waiting, free))
         store.queues.record(self.now_ns, self.destination, DeliveryReason.CUT_OFF, count)
-        return count, max(ids, default=0)
+        return count, max((head.ids.stop - 1 for head in heads), default=0)
 
 
 class ForgetTypes(msgspec.Struct, frozen=True):
@@ -111,16 +106,30 @@ class ForgetTypes(msgspec.Struct, frozen=True):
 
     def apply(self, store: Store) -> None:
         """Forget them, if it holds none of them any more."""
+        store.flush()
         queue = store.queues.known.get(self.destination)
-        if queue is not None and not of_kinds(store, queue, store.queues.of_types(queue, self.types), 0):
+        kinds = () if queue is None else store.queues.of_types(queue, self.types)
+        if queue is not None and next(of_kinds(store.waiting, kinds, 0), None) is None:
             store.queues.unlist(queue, self.types)
 
 
-def index_batches(store: Store, end: int) -> None:
-    """Index the subjects of some batches below an ID."""
-    store.connection.execute(
-        "UPDATE state SET filed = ?", (store.batches.index(store.batches.indexed_below, end, INDEXED_BATCHES),)
-    )
+def of_kinds(
+    table: Table, kinds: Sequence[int], first: int, more: str = "", values: Sequence[object] = ()
+) -> Iterator[Head]:
+    """Yield what rows of these kinds say, by ID from `first` on, if they meet a further condition."""
+    # By the table itself: an index has no order by ID.
+    condition = f"NOT INDEXED WHERE id >= ? AND kind IN ({placeholders(kinds)}) {more} ORDER BY id"
+    return table.heads(condition, (first, *kinds, *values))
+
+
+def enough(heads: Iterator[Head]) -> Iterator[Head]:
+    """Yield as many rows as a step works on."""
+    rows = entries = 0
+    for head in heads:
+        yield head
+        rows, entries = rows + 1, entries + head.count
+        if rows >= CHUNK_ROWS or entries >= MAX_STEP_ENTRIES:
+            return
 
 
 def shrink(store: Store) -> None:
@@ -132,30 +141,18 @@ def shrink(store: Store) -> None:
         store.connection.executescript(f"PRAGMA incremental_vacuum({FREED_PAGES})")
 
 
-def _aged(store: Store, query: str, destination: str, before_ns: int, leased: Collection[int]) -> list[int]:
-    """IDs of what was received before a time and isn't leased; as many as a chunk holds."""
+def _aged(store: Store, table: Table, condition: str, destination: str, before_ns: int, leases: Leases) -> list[range]:  # noqa: PLR0913, PLR0917 - one query
+    """Return the IDs of what was received before a time and isn't leased, as many as a step works on."""
     queue = store.queues.known.get(destination)
+    old: list[range] = []
     if queue is None:
-        return []
-    while query is not _OLD_DEAD and (batch_id := store.batches.older_than(queue.id, before_ns)) is not None:
-        store.batches.open(batch_id)
-        if found := _free(store, query, queue.id, before_ns, leased):
-            return found
-    return _free(store, query, queue.id, before_ns, leased)
-
-
-def _free(store: Store, query: str, queue: int, before_ns: int, leased: Collection[int]) -> list[int]:
-    found = store.connection.execute(query, (queue, before_ns))
-    return list(islice((number for (number,) in found if number not in leased), CHUNK_ROWS))
-
-
-def of_kinds(store: Store, queue: Queue, kinds: Sequence[int], after: int) -> list[int]:
-    """IDs above one, of items of these kinds in a queue, in order; as many as a chunk holds."""
-    if not kinds:
-        return []
-    batch_ids = list(islice(store.batches.of_kinds(queue.id, kinds), UNPACKED_BATCHES + 1))
-    for batch_id in batch_ids[:UNPACKED_BATCHES]:
-        store.batches.open(batch_id)
-    end = batch_ids[UNPACKED_BATCHES] if len(batch_ids) > UNPACKED_BATCHES else MAX_TIME_NANOS
-    query = f"SELECT id FROM items NOT INDEXED WHERE id > ? AND id < ? AND kind IN ({placeholders(kinds)}) ORDER BY id LIMIT {CHUNK_ROWS}"  # noqa: S608
-    return [number for (number,) in store.connection.execute(query, (after, end, *kinds))]
+        return old
+    leased = leases.leased
+    for row in table.rows(condition, (queue.id, before_ns)):
+        received = row.columns().received
+        late = runs(place + row.id for place, time in enumerate(received) if time < before_ns)
+        live = [part for one in table.live(row.ids) for part in common(one, late)]
+        old += [part for one in live for part in without(one, leased.within(one))]
+        if total(old) >= MAX_STEP_ENTRIES:
+            break
+    return sorted(old, key=lambda one: one.start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +11,8 @@ from gateway.errors import BadConfig
 APPLICATION_ID: Final = 0x4B505247
 """Says that a file is an outbox: https://www.sqlite.org/pragma.html#pragma_application_id."""
 
-VERSION: Final = 2
-"""Of the tables and what their texts mean. A file of an earlier version is brought up to it by `MIGRATIONS`."""
+VERSION: Final = 3
+"""Of the tables and what their texts mean. A file of an earlier version is brought up to it by `migration.py`."""
 
 JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """What stays allocated of the write-ahead log after a checkpoint which doesn't empty it: see `wipe.py`."""
@@ -21,56 +20,36 @@ JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 CACHE_KIB: Final = 16 * 1024
 """Pages that are kept in memory, in KiB."""
 
-# The names are those of version 1, which files in use have: `lane` is a destination's queue, `kind` one of its types
-# with a plan, `mark` a fingerprint. `subjects` of an item are its hashes, one behind the other; `sum` is a checksum of
-# what is delivered of it. `due` is 0 for what has never failed, else nanoseconds since 1970, as `received`, `buried`
-# (when it was dead-lettered) and `at` are; `since` is when an operator replayed it, 0 for all others. A crate is a
-# batch, see `batches.py`; `kinds` are those of its items, each between commas. `state`: the next ID; the subjects of
-# batches below `filed` are in `subjects`, under their first ID; which table of keys has its `turn`, since when.
-# `sweeps` are records of deletions.
+# A row of `batches` or `dead` is a run of entries, see `rows.py`; its `id` is the first one's. `kind` is one of a
+# queue's types with a plan. `bytes` are the payloads', `oldest` is when the first of them was received. `due` is 0 for
+# what has never failed, else nanoseconds since 1970, as `oldest`, `dead_at` and `at` are; `since` is when it was
+# replayed, 0 for all others. `gone` are entries that are blank within a row, with the bytes of their payloads. `state`:
+# the next ID; which table of keys has its `turn`, since when. `operations` are what operators have dead-lettered and
+# purged, for the gateway to count.
 TABLES: Final = """
-CREATE TABLE lanes (id INTEGER PRIMARY KEY, destination TEXT NOT NULL UNIQUE, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
+CREATE TABLE queues (id INTEGER PRIMARY KEY, destination TEXT NOT NULL UNIQUE, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
   dead INTEGER NOT NULL, dead_bytes INTEGER NOT NULL);
-CREATE TABLE kinds (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, type TEXT NOT NULL, plan TEXT NOT NULL, UNIQUE (lane, type, plan));
-CREATE TABLE items (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, kind INTEGER NOT NULL, key BLOB NOT NULL, mark BLOB NOT NULL,
-  received INTEGER NOT NULL, subjects BLOB NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL, sum INTEGER NOT NULL,
-  payload BLOB NOT NULL, since INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX items_due ON items (lane, due);
-CREATE INDEX items_received ON items (lane, received);
-CREATE TABLE crates (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, items INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  oldest INTEGER NOT NULL, kinds TEXT NOT NULL, body BLOB NOT NULL);
-CREATE INDEX crates_lane ON crates (lane);
-CREATE INDEX crates_oldest ON crates (lane, oldest);
-CREATE TABLE dead (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, kind INTEGER NOT NULL, key BLOB NOT NULL, mark BLOB NOT NULL,
-  received INTEGER NOT NULL, subjects BLOB NOT NULL, attempts INTEGER NOT NULL, sum INTEGER NOT NULL, payload BLOB NOT NULL,
-  reason TEXT NOT NULL, buried INTEGER NOT NULL);
-CREATE INDEX dead_received ON dead (lane, received);
-CREATE TABLE subjects (hash BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (hash, id)) WITHOUT ROWID;
-CREATE TABLE seen_0 (bucket INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL);
-CREATE INDEX seen_0_bucket ON seen_0 (bucket);
-CREATE TABLE seen_1 (bucket INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL);
-CREATE INDEX seen_1_bucket ON seen_1 (bucket);
-CREATE TABLE seen_lately (keys BLOB NOT NULL);
-CREATE TABLE state (next INTEGER NOT NULL, filed INTEGER NOT NULL, turn INTEGER NOT NULL, began INTEGER NOT NULL);
-INSERT INTO state VALUES (1, 1, 0, 0);
-CREATE TABLE sweeps (at INTEGER NOT NULL, destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL);
+CREATE TABLE kinds (id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, type TEXT NOT NULL, plan TEXT NOT NULL, UNIQUE (queue, type, plan));
+CREATE TABLE batches (id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, kind INTEGER NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  oldest INTEGER NOT NULL, attempts INTEGER NOT NULL, due INTEGER NOT NULL, since INTEGER NOT NULL, subjects BLOB NOT NULL,
+  body BLOB NOT NULL);
+CREATE INDEX batches_due ON batches (queue, due);
+CREATE INDEX batches_oldest ON batches (queue, oldest);
+CREATE TABLE dead (id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, kind INTEGER NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  oldest INTEGER NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL, dead_at INTEGER NOT NULL, subjects BLOB NOT NULL,
+  body BLOB NOT NULL);
+CREATE INDEX dead_oldest ON dead (queue, oldest);
+CREATE TABLE gone (id INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);
+CREATE TABLE keys_0 (bucket INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL);
+CREATE INDEX keys_0_bucket ON keys_0 (bucket);
+CREATE TABLE keys_1 (bucket INTEGER NOT NULL, count INTEGER NOT NULL, keys BLOB NOT NULL);
+CREATE INDEX keys_1_bucket ON keys_1 (bucket);
+CREATE TABLE recent_keys (keys BLOB NOT NULL);
+CREATE TABLE state (next INTEGER NOT NULL, turn INTEGER NOT NULL, began INTEGER NOT NULL);
+INSERT INTO state VALUES (1, 0, 0);
+CREATE TABLE deletions (at INTEGER NOT NULL, destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL);
+CREATE TABLE operations (destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (destination, reason));
 """
-
-# What operators have dead-lettered and purged, for the gateway to count.
-OPERATED: Final = """
-CREATE TABLE IF NOT EXISTS operated (destination TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
-  PRIMARY KEY (destination, reason));
-"""
-
-RENAME_REASONS: Final = tuple(
-    f"UPDATE {table} SET reason = 'DEAD_LETTERED' WHERE reason = 'BURIED'"  # noqa: S608 - fixed names
-    for table in ("dead", "sweeps", "operated")
-)
-"""What version 1 called it when an operator made a dead letter."""
-
-MIGRATIONS: Final[Mapping[int, str]] = {1: ";".join((OPERATED, *RENAME_REASONS, ""))}
-"""What makes a file of one version one of the next."""
-
 
 NO_OUTBOX_TEXT: Final = "there is no outbox; nothing has been stored here yet, or `state` is another folder"
 """What is said of a file that isn't there, or that nothing was written to."""
@@ -101,19 +80,18 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file, or bring an earlier version's up to this one in one transaction.
+def prepare(connection: sqlite3.Connection, path: Path) -> int:
+    """Make the tables in a new file. Return the version of the file, which may be an earlier one.
 
     For the gateway alone, which has the file locked against others. Raises Damaged, sqlite3.Error, and BadConfig for a
     newer version's.
     """
-    if _is_empty(connection):
-        connection.executescript(
-            f"BEGIN; {TABLES} {OPERATED} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; "
-            "COMMIT;"
-        )
-    elif (version := _version(connection, path)) < VERSION:
-        _migrate(connection, version)
+    if not _is_empty(connection):
+        return _version(connection, path)
+    connection.executescript(
+        f"BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+    )
+    return VERSION
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
@@ -149,20 +127,9 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             f"{path}: is of version {version}; this gateway knows {VERSION}: start the gateway that wrote it, or a newer"
             " one"
         )
-    if application != APPLICATION_ID or version not in (*MIGRATIONS, VERSION):
+    if application != APPLICATION_ID or not 1 <= version <= VERSION:
         raise Damaged
     return int(version)
-
-
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring the tables up from a version. Raises sqlite3.Error, and then nothing has changed."""
-    steps = "".join(MIGRATIONS[number] for number in range(version, VERSION))
-    try:
-        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
-    except sqlite3.Error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def check_integrity(connection: sqlite3.Connection) -> None:

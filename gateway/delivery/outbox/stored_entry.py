@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.rows import COLUMNS, Row, SqlRow, is_intact
+from gateway.delivery.outbox.id_ranges import common
+from gateway.delivery.outbox.queues import Queue
+from gateway.delivery.outbox.rows import Row, Table
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
+from gateway.entry_batch import KEY_BYTES
 
 
 class StoredEntry(msgspec.Struct, frozen=True):
@@ -46,26 +49,21 @@ class EntryFilter(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-_ITEMS: Final = f"SELECT {COLUMNS}, due FROM items NOT INDEXED WHERE lane = ? AND id >= ? AND id < ? ORDER BY id"  # noqa: S608 - fixed names
-_DEAD: Final = (
-    f"SELECT {COLUMNS}, 0, reason, buried FROM dead NOT INDEXED WHERE lane = ? AND id >= ? AND id < ? ORDER BY id"  # noqa: S608
-)
+_BY_ID: Final = "NOT INDEXED WHERE queue = ? AND id >= ? AND id < ? ORDER BY id"
 
 
 def items(
     store: Store, choice: EntryFilter, first: int = 0, end: int = MAX_TIME_NANOS
 ) -> Iterator[tuple[StoredEntry, bytes]]:
     """Yield items with IDs from `first` on, but below `end`, in order, each with its payload."""
-    queues = [_items(store, name, first, end) for name in names(store, choice)]
-    return _chosen(heapq.merge(*queues, key=_number), choice)
+    return _entries(store, store.waiting, choice, range(first, end))
 
 
 def dead(
     store: Store, choice: EntryFilter, first: int = 0, end: int = MAX_TIME_NANOS
 ) -> Iterator[tuple[StoredEntry, bytes]]:
     """Yield dead letters, likewise."""
-    queues = [_with_names(store, name, _rows(store, _DEAD, name, first, end)) for name in names(store, choice)]
-    return _chosen(heapq.merge(*queues, key=_number), choice)
+    return _entries(store, store.dead, choice, range(first, end))
 
 
 def names(store: Store, choice: EntryFilter) -> list[str]:
@@ -73,58 +71,45 @@ def names(store: Store, choice: EntryFilter) -> list[str]:
     return [name for name in sorted(store.queues.known) if choice.destination in ("", name)]
 
 
-def _items(store: Store, name: str, first: int, end: int) -> Iterator[tuple[StoredEntry, bytes]]:
-    batched = (
-        row
-        for row in chain.from_iterable(store.batches.rows(store.queues.known[name].id, first))
-        if first <= row[0] < end
-    )
-    return _with_names(store, name, heapq.merge(_rows(store, _ITEMS, name, first, end), batched, key=_row_id))
-
-
-def _rows(store: Store, query: str, name: str, first: int, end: int) -> Iterator[SqlRow]:
-    return iter(store.connection.execute(query, (store.queues.known[name].id, first, end)))
-
-
-def _with_names(store: Store, name: str, rows: Iterator[SqlRow]) -> Iterator[tuple[StoredEntry, bytes]]:
-    """Yield the entries of rows, which end in when they are due, why they are dead and since when."""
-    for row in rows:
-        yield _entry(store, name, row[:9], *row[9:]), row[8]
-
-
-def _entry(  # noqa: PLR0913, PLR0917 - a row
-    store: Store, name: str, row: Row, next_attempt_at_ns: int = 0, reason: str = "", dead_at_ns: int = 0
-) -> StoredEntry:
-    number, kind, key, _, received, _, attempts, _, payload = row
-    type_, plan = store.queues.kinds.get(kind, ("", ""))
-    intact = bool(type_) and is_intact(row)
-    return StoredEntry(
-        number,
-        name,
-        type_,
-        plan,
-        len(payload),
-        key.hex(),
-        received,
-        attempts,
-        next_attempt_at_ns,
-        reason,
-        dead_at_ns,
-        intact,
-    )
-
-
-def _chosen(found: Iterator[tuple[StoredEntry, bytes]], choice: EntryFilter) -> Iterator[tuple[StoredEntry, bytes]]:
+def _entries(store: Store, table: Table, choice: EntryFilter, ids: range) -> Iterator[tuple[StoredEntry, bytes]]:
+    queues = [_of_queue(store, table, store.queues.known[name], ids) for name in names(store, choice)]
     return (
         (entry, payload)
-        for entry, payload in found
+        for entry, payload in heapq.merge(*queues, key=_number)
         if choice.type in ("", entry.type) and choice.reason in ("", entry.reason)
     )
 
 
+def _of_queue(store: Store, table: Table, queue: Queue, ids: range) -> Iterator[tuple[StoredEntry, bytes]]:
+    start = min((head.id for head in table.over(ids[:1])), default=ids.start)
+    for row in table.rows(_BY_ID, (queue.id, start, ids.stop)):
+        live = [part for one in table.live(row.ids) for part in common(one, [ids])]
+        yield from _of_row(store, queue.destination, row, live)
+
+
+def _of_row(store: Store, destination: str, row: Row, ids: Sequence[range]) -> Iterator[tuple[StoredEntry, bytes]]:
+    type_, plan = store.queues.kinds.get(row.kind, ("", ""))
+    columns = row.columns()
+    damaged = columns.damaged(row.kind)
+    for number in chain.from_iterable(ids):
+        place = number - row.id
+        payload = columns.payloads[place]
+        entry = StoredEntry(
+            number,
+            destination,
+            type_,
+            plan,
+            len(payload),
+            columns.keys[place * KEY_BYTES : (place + 1) * KEY_BYTES].hex(),
+            columns.received[place],
+            row.attempts,
+            row.due,
+            row.reason,
+            row.dead_at,
+            bool(type_) and place not in damaged,
+        )
+        yield entry, payload
+
+
 def _number(found: tuple[StoredEntry, bytes]) -> int:
     return found[0].id
-
-
-def _row_id(row: SqlRow) -> int:
-    return int(row[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from gateway.delivery.outbox.store import ROW_OVERHEAD_BYTES, Store
+from gateway.delivery.outbox.store import ENTRY_OVERHEAD_BYTES, Store
 
 MAX_REWRITTEN_BYTES: Final = 16 * 1024 * 1024
 """Bytes of payloads and rows that are rewritten at once: about a tenth of a second.
@@ -17,7 +17,7 @@ MAX_REWRITTEN_BYTES: Final = 16 * 1024 * 1024
 With more, it waits until fewer are stored.
 """
 
-_TABLES: Final = ("items", "dead", "crates")
+_TABLES: Final = ("batches", "dead")
 """Those that hold what was sent.
 
 Emptied whole, each page of theirs is overwritten; filled in order, no row is moved within its page.
@@ -26,7 +26,7 @@ Emptied whole, each page of theirs is overwritten; filled in order, no row is mo
 
 def file_bytes(store: Store) -> int:
     """Return about how many bytes `rewrite` would write."""
-    return store.queues.bytes + ROW_OVERHEAD_BYTES * store.queues.rows
+    return store.queues.bytes + ENTRY_OVERHEAD_BYTES * store.queues.entries
 
 
 def rewrite(store: Store) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Self, TypeVar
 
 from gateway.config import Outbox as Settings
 from gateway.delivery.outbox.commits import Commits
-from gateway.delivery.outbox.interface import Leased, Removed
+from gateway.delivery.outbox.interface import LeasedBatch, Removed
 from gateway.delivery.outbox.job_thread import JobThread
 from gateway.delivery.outbox.jobs import Job, LeaseEnd, Operation, ReadJob
 from gateway.delivery.outbox.operations import (
@@ -36,10 +36,11 @@ from gateway.delivery.outbox.retention import (
     ForgetTypes,
     ReplayDeadLetters,
 )
-from gateway.delivery.outbox.store import MAX_TIME_NANOS, RETRY_AFTER_SECONDS, ROW_OVERHEAD_BYTES
+from gateway.delivery.outbox.store import MAX_TIME_NANOS, RETRY_AFTER_SECONDS, stored_bytes
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, Reason, Retryable
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, QueueDepth
+from gateway.model import QueueDepth
 from gateway.telemetry import ResourceUsage
 from gateway.telemetry.checks import Check
 
@@ -57,6 +58,8 @@ class SqliteOutbox:
 
     def __init__(self, commits: Commits) -> None:
         """`open` makes one."""
+        self.last_erasure_ns = 0
+        """When something was last erased."""
         self._commits = commits
         self._thread = JobThread(commits)
 
@@ -75,23 +78,23 @@ class SqliteOutbox:
         """How many items and dead letters were taken over from them."""
         return self._commits.file.recovered
 
-    async def accept(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def accept(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Store all, or none."""
-        size = sum([len(entry.release.payload) for entry in entries]) + ROW_OVERHEAD_BYTES * len(entries)
+        size = stored_bytes(batches)
         pending = self._thread.pending_bytes
         if pending and pending + size > MAX_PENDING_BYTES:
             raise Retryable(CallReason.FULL, RETRY_AFTER_SECONDS)
-        await self._thread.run(Job(Accept(entries, now_ns), size))
+        await self._thread.run(Job(Accept(batches, now_ns), size))
 
-    async def unknown(self, entries: Sequence[OutboxEntry]) -> Sequence[OutboxEntry]:
-        """Return those that haven't come before."""
-        return await self._thread.run(ReadJob(Unknown(entries)))
+    async def unknown(self, batches: Sequence[EntryBatch]) -> Sequence[EntryBatch]:
+        """Return what hasn't come before."""
+        return await self._thread.run(ReadJob(Unknown(batches)))
 
-    async def remember(self, entries: Sequence[OutboxEntry], now_ns: int) -> None:
+    async def remember(self, batches: Sequence[EntryBatch], now_ns: int) -> None:
         """Know entries by their keys."""
-        await self._thread.run(Job(Remember(entries, now_ns)))
+        await self._thread.run(Job(Remember(batches, now_ns)))
 
-    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[Leased]:
+    async def lease(self, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[LeasedBatch]:
         """Lease what is due."""
         leasing = self._thread.run(ReadJob(Lease(self._commits, destination, bounds, now_ns)))
         try:
@@ -102,12 +105,12 @@ class SqliteOutbox:
 
     async def ack(self, ids: Iterable[int]) -> None:
         """Delete what needs no delivery any more."""
-        acked = tuple(ids)
+        acked = _ids(ids)
         await self._thread.run(LeaseEnd(Ack(acked), acked))
 
     async def defer(self, ids: Iterable[int], due_ns: int, *, failed: bool = True) -> None:
         """End leases: the entries are due again at a time."""
-        deferred, due = tuple(ids), min(max(due_ns, 0), MAX_TIME_NANOS)
+        deferred, due = _ids(ids), min(max(due_ns, 0), MAX_TIME_NANOS)
         await self._thread.run(LeaseEnd(Defer(deferred, due, int(failed)), deferred, nacked=not due))
 
     async def dead_letter(self, reasons: Mapping[int, Reason], now_ns: int) -> None:
@@ -122,6 +125,7 @@ class SqliteOutbox:
 
     async def erase(self, subjects: Iterable[bytes], now_ns: int) -> Mapping[str, Removed]:
         """Delete all that is about these subjects."""
+        self.last_erasure_ns = max(self.last_erasure_ns, now_ns)
         counts = await self._thread.run(Job(Erase(self._commits, tuple(subjects), now_ns)))
         await self._wipe(erased=True)
         return counts
@@ -133,7 +137,7 @@ class SqliteOutbox:
 
     async def dead_letter_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Dead-letter what was received before a time. Return how many."""
-        return await self._repeat(DeadLetterExpired(destination, before_ns, self._commits.leased, now_ns))
+        return await self._repeat(DeadLetterExpired(destination, before_ns, self._commits.leases, now_ns))
 
     async def replay(self, destination: str, now_ns: int) -> int:
         """Make items again of a destination's dead letters. Return how many."""
@@ -141,14 +145,14 @@ class SqliteOutbox:
 
     async def delete_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Delete what was received before a time. Return how many."""
-        return await self._repeat(DeleteExpired(destination, before_ns, self._commits.leased, now_ns))
+        return await self._repeat(DeleteExpired(destination, before_ns, self._commits.leases, now_ns))
 
     async def delete_of_types(self, destination: str, types: Collection[str], end: int, now_ns: int) -> int:
         """Delete what is for a destination and of one of these types. Return how many."""
         after = total = 0
         while True:
             within = range(after + 1, end)
-            step = DeleteOfTypes(destination, types, within, self._commits.leased, now_ns)
+            step = DeleteOfTypes(destination, types, within, self._commits.leases, now_ns)
             count, after = await self._thread.run(Job(step))
             total += count
             if not after:
@@ -206,9 +210,16 @@ class SqliteOutbox:
     async def _wipe(self, *, erased: bool = False) -> None:
         await self._thread.run(ReadJob(Wipe(self._commits, erased)))
 
-    def _nack(self, leasing: asyncio.Future[Sequence[Leased]]) -> None:
+    def _nack(self, leasing: asyncio.Future[Sequence[LeasedBatch]]) -> None:
         """Give back what was leased: nobody waits for it any more."""
         if leasing.cancelled() or leasing.exception() is not None:
             return
         with suppress(Retryable):
-            self._thread.put(LeaseEnd(Nack(), [leased.id for leased in leasing.result()], nacked=True))
+            self._thread.put(
+                LeaseEnd(Nack(), [number for batch in leasing.result() for number in batch.ids], nacked=True)
+            )
+
+
+def _ids(ids: Iterable[int]) -> Collection[int]:
+    """Return IDs to go through more than once; a range is as it is."""
+    return ids if isinstance(ids, range) else tuple(ids)

@@ -14,12 +14,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import BadConfig, Rejected, Retryable
 from gateway.exporters.base import BatchLimits, MessageClass, Outcome
 from gateway.exporters.jsonl.json_line import LineRenderer
 from gateway.exporters.jsonl.line_writer import STDOUT, LineWriter
 from gateway.exporters.jsonl.rotating_file import RotatingFile, RotationSettings
-from gateway.model import OutboxEntry
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_BACKUPS: Final = 5
@@ -88,11 +88,11 @@ class JsonlExporter:
         """How many lines were found unfinished, after a crash or a failure, and ended."""
         return self._writer.sink.repaired_lines
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         """Write lines: delivered once on the volume, retryable while it is full, rejected what has no JSON form."""
         if self._released is not None:
             raise Retryable
-        return await self._writer.write(batch, self._render)
+        return await self._writer.write(batches, self._render)
 
     async def sweep(self, now: float) -> int:
         """Remove the files that are older than the retention at `now`, in seconds since 1970, and return their number.
@@ -114,9 +114,12 @@ class JsonlExporter:
         """Write what waits, then close the file unless another exporter writes to it."""
         await asyncio.shield(asyncio.wrap_future(self.release()))
 
-    def _render(self, entry: OutboxEntry) -> bytes | Rejected:
-        release = entry.release
-        return self._lines.render(release.type, release.plan, release.payload, entry.key)
+    def _render(self, batch: EntryBatch) -> Sequence[bytes | Rejected]:
+        releases, render = batch.releases, self._lines.render
+        return [
+            render(releases.type, releases.plan, payload, batch.key(place))
+            for place, payload in enumerate(releases.payloads)
+        ]
 
 
 class OpenFiles:

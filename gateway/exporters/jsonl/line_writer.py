@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from itertools import chain, repeat, takewhile
 from typing import Final, Generic, Protocol, TypeVar
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import Rejected, Retryable
 from gateway.exporters.base import DELIVERED, Outcome
 from gateway.exporters.jsonl.rotating_file import RotationSettings, write_some
-from gateway.model import OutboxEntry
 
 
 class LineSink(Protocol):
@@ -85,8 +85,8 @@ class StdoutSink:
 
 STDOUT: Final = StdoutSink()
 
-RenderLine = Callable[[OutboxEntry], bytes | Rejected]
-"""The line of an entry, or why it has none."""
+RenderLines = Callable[[EntryBatch], Sequence[bytes | Rejected]]
+"""The line of each entry, or why it has none."""
 
 Result = TypeVar("Result")
 
@@ -116,8 +116,12 @@ class _Job(Generic[Result]):
 class _WriteJob(_Job[Sequence[Outcome]]):
     """Entries to write, and how."""
 
-    entries: Sequence[OutboxEntry]
-    render: RenderLine
+    batches: Sequence[EntryBatch]
+    render: RenderLines
+
+    def lines(self) -> list[bytes | Rejected]:
+        """The line of each entry, or why it has none."""
+        return [line for batch in self.batches for line in self.render(batch)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,10 +173,10 @@ class LineWriter:
         self._jobs.put(job)
         return job.done
 
-    async def write(self, entries: Sequence[OutboxEntry], render: RenderLine) -> Sequence[Outcome]:
+    async def write(self, batches: Sequence[EntryBatch], render: RenderLines) -> Sequence[Outcome]:
         """Delivered once on the volume. Who is cancelled before the writer's turn has come has written nothing."""
         loop = asyncio.get_running_loop()
-        job = _WriteJob(loop, loop.create_future(), entries, render)
+        job = _WriteJob(loop, loop.create_future(), batches, render)
         self._jobs.put(job)
         return await job.future
 
@@ -188,12 +192,12 @@ class LineWriter:
     def _run(self) -> None:
         while not self._closed:
             jobs = self._take_jobs()
-            batches = [job for job in jobs if isinstance(job, _WriteJob) and not job.future.cancelled()]
+            writes = [job for job in jobs if isinstance(job, _WriteJob) and not job.future.cancelled()]
             try:
-                self._commit(batches)
+                self._commit(writes)
             except Exception as error:  # noqa: BLE001 - whatever it is, the senders learn of it, and the writer goes on
-                for batch in batches:
-                    batch.resolve(error)
+                for write in writes:
+                    write.resolve(error)
             for job in jobs:
                 self._finish(job)
 
@@ -223,10 +227,10 @@ class LineWriter:
                 self._closed = True
                 self.sink.close()
 
-    def _commit(self, batches: Sequence[_WriteJob]) -> None:
-        rendered = [[batch.render(entry) for entry in batch.entries] for batch in batches]
+    def _commit(self, jobs: Sequence[_WriteJob]) -> None:
+        rendered = [job.lines() for job in jobs]
         lines = [found for row in rendered for found in row if isinstance(found, bytes)]
         safe = self.sink.append(lines)
         outcomes: Iterator[Outcome] = chain(repeat(DELIVERED, safe), repeat(Retryable()))
-        for batch, row in zip(batches, rendered, strict=True):
-            batch.resolve([found if isinstance(found, Rejected) else next(outcomes) for found in row])
+        for job, row in zip(jobs, rendered, strict=True):
+            job.resolve([found if isinstance(found, Rejected) else next(outcomes) for found in row])

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import DeliveryReason, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
@@ -65,11 +66,11 @@ class MixpanelExporter:
         self._client = VendorClient(http, settings, f"/import?strict=1&project_id={settings.project_id}", key, clock)
         self._renderer = TemplateRenderer(settings.items, message_class, milliseconds, settings.BODY)
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         """Send events: delivered is what Mixpanel imported, rejected what it never takes, or what makes no event."""
         self._client.raise_if_closed()
         return await send_in_requests(
-            [self._event(entry) for entry in batch], self._send_events, MAX_REQUEST_EVENTS, MAX_REQUEST_BYTES
+            [self._event(entry) for entry in entries(batches)], self._send_events, MAX_REQUEST_EVENTS, MAX_REQUEST_BYTES
         )
 
     async def close(self) -> None:
@@ -77,7 +78,7 @@ class MixpanelExporter:
         self._client.close()
 
     def _event(self, entry: OutboxEntry) -> bytes | Rejected:
-        body = self._renderer.render(entry.release)
+        body = self._renderer.render(entry.type, entry.payload)
         if isinstance(body, Rejected):
             return body
         if not body.get("event"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
-from gateway.model import OutboxEntry
+from gateway.entry_batch import EntryBatch
+from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, count_entries
 
 
 class NullExporter:
@@ -15,14 +15,14 @@ class NullExporter:
         self.limits = BatchLimits()
         self.delivered = 0
 
-    def consume(self, batch: Sequence[OutboxEntry]) -> None:
+    def consume(self, batches: Sequence[EntryBatch]) -> None:
         """Count them."""
-        self.delivered += len(batch)
+        self.delivered += count_entries(batches)
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         """All delivered."""
-        self.consume(batch)
-        return [DELIVERED] * len(batch)
+        self.consume(batches)
+        return [DELIVERED] * count_entries(batches)
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
+from itertools import compress, islice
 from typing import Final
 
 import grpc
@@ -19,11 +19,11 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import BadConfig, DeliveryReason, EndReason, ItemReason, Rejected, Retryable
-from gateway.exporters.base import DELIVERED, BatchLimits, Outcome, indices_by_type
+from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
 from gateway.exporters.batching import send_bisecting
 from gateway.exporters.otlp.endpoint import GrpcEndpoint
-from gateway.model import OutboxEntry
 from gateway.otlp.join import is_joinable, join
 from gateway.otlp.messages import RESPONSES
 from gateway.otlp.signals import BY_ITEM, SIGNALS, Signal
@@ -50,7 +50,7 @@ _COMPRESSION: Final = {"gzip": grpc.Compression.Gzip, "none": grpc.Compression.N
 class OtlpExporter:
     """Sends items of OTLP's signals to a collector over gRPC; takes no other type.
 
-    A request for each signal in a batch, however large.
+    A request for each signal, however large.
 
     A request that the collector blames is halved until the items at fault are alone.
 
@@ -79,25 +79,33 @@ class OtlpExporter:
         """Log records, spans and data points, by signal, that the collector rejected while it took others."""
         return {signal.name: sender.rejected for signal, sender in self._senders.items()}
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         """Send items: delivered is what the collector took, rejected what it blames, and what is no signal's item.
 
         Signals go one after the other, each on its own account.
         """
         if self._collector.closed:
             raise Retryable
-        outcomes: list[Outcome] = [Rejected(ItemReason.UNKNOWN_TYPE)] * len(batch)
-        for name, indices in indices_by_type(batch).items():
-            if name in BY_ITEM:
-                sender = self._senders[BY_ITEM[name]]
-                sent = await sender.send([batch[index].release.payload for index in indices])
-                for index, outcome in zip(indices, sent, strict=True):
-                    outcomes[index] = outcome
-        return outcomes
+        sent = {name: await self._send_type(name, batches) for name in dict.fromkeys(map(_type, batches))}
+        if len(sent) == 1:
+            return next(iter(sent.values()))
+        rest = {name: iter(outcomes) for name, outcomes in sent.items()}
+        return [outcome for batch in batches for outcome in islice(rest[_type(batch)], len(batch))]
+
+    async def _send_type(self, name: str, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
+        """Send the items of one type and return their outcomes."""
+        items = [payload for batch in batches if _type(batch) == name for payload in batch.releases.payloads]
+        if name not in BY_ITEM:
+            return [Rejected(ItemReason.UNKNOWN_TYPE)] * len(items)
+        return await self._senders[BY_ITEM[name]].send(items)
 
     async def close(self) -> None:
         """Close the connection; requests under way are cancelled, and raise Retryable."""
         await self._collector.close()
+
+
+def _type(batch: EntryBatch) -> str:
+    return batch.releases.type
 
 
 class CollectorClient:

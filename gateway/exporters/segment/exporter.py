@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
@@ -55,15 +56,15 @@ class SegmentExporter:
         clock: WallClock = time.time,
     ) -> None:
         """`key` is where the policy speaks of it. Raises BadConfig."""
-        self.limits = BatchLimits(max_items=500, max_bytes=240_000, linger_seconds=0.2)
+        self.limits = BatchLimits(max_items=512, max_bytes=240_000, linger_seconds=0.2)
         self._client = VendorClient(http, settings, "/v1/batch", key, clock)
         self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, settings.BODY)
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         """Send events: delivered is what Segment has, rejected what it never takes, or what makes no event."""
         self._client.raise_if_closed()
         return await send_in_requests(
-            [self._event(entry) for entry in batch], self._send_events, MAX_REQUEST_EVENTS, MAX_REQUEST_BYTES
+            [self._event(entry) for entry in entries(batches)], self._send_events, MAX_REQUEST_EVENTS, MAX_REQUEST_BYTES
         )
 
     async def close(self) -> None:
@@ -71,7 +72,7 @@ class SegmentExporter:
         self._client.close()
 
     def _event(self, entry: OutboxEntry) -> bytes | Rejected:
-        body = self._renderer.render(entry.release)
+        body = self._renderer.render(entry.type, entry.payload)
         if isinstance(body, Rejected):
             return body
         if not body.get("event"):

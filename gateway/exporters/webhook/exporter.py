@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import BadConfig, ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.batching import send_in_requests
@@ -55,11 +56,11 @@ class WebhookExporter:
         if _decode_secret(self._client.credential("secret")) is None:
             raise BadConfig(f"{key}.secret: must be whsec_ and base64 of 24 to 64 bytes")
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         """Post items: delivered is what the receiver took, rejected what it never takes, or what has no JSON form."""
         self._client.raise_if_closed()
         return await send_in_requests(
-            [self._item(entry) for entry in batch], self._send_items, MAX_REQUEST_ITEMS, MAX_REQUEST_BYTES
+            [self._item(entry) for entry in entries(batches)], self._send_items, MAX_REQUEST_ITEMS, MAX_REQUEST_BYTES
         )
 
     async def close(self) -> None:
@@ -67,16 +68,13 @@ class WebhookExporter:
         self._client.close()
 
     def _item(self, entry: OutboxEntry) -> bytes | Rejected:
-        release = entry.release
         try:
-            body = self._proto_json.of(release.type, release.payload)
+            body = self._proto_json.of(entry.type, entry.payload)
         except KeyError:
             return Rejected(ItemReason.UNKNOWN_TYPE)
         except SERIALIZATION_ERRORS:
             return Rejected(ItemReason.MALFORMED)
-        item = msgspec.json.encode(
-            {"key": entry.key.hex(), "type": release.type, "plan": release.plan, "message": body}
-        )
+        item = msgspec.json.encode({"key": entry.key.hex(), "type": entry.type, "plan": entry.plan, "message": body})
         return item if len(item) <= MAX_REQUEST_BYTES else Rejected(ItemReason.TOO_LARGE)
 
     async def _send_items(self, items: Sequence[bytes]) -> Sequence[Outcome]:

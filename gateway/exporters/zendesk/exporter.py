@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, MessageClass, Outcome
 from gateway.exporters.credentials import basic_auth
@@ -64,18 +65,18 @@ class ZendeskExporter:
         self._client = VendorClient(http, settings, "/api/v2/tickets", key, clock)
         self._renderer = TemplateRenderer(settings.items, message_class, rfc3339, settings.BODY)
 
-    async def send(self, batch: Sequence[OutboxEntry]) -> Sequence[Outcome]:
+    async def send(self, batches: Sequence[EntryBatch]) -> Sequence[Outcome]:
         """Create tickets: delivered is what is one, rejected what Zendesk never takes, or what makes none."""
         self._client.raise_if_closed()
         slots = asyncio.Semaphore(MAX_TICKETS_IN_FLIGHT)
-        return await asyncio.gather(*(self._send_entry(entry, slots) for entry in batch))
+        return await asyncio.gather(*(self._send_entry(entry, slots) for entry in entries(batches)))
 
     async def close(self) -> None:
         """Send no more."""
         self._client.close()
 
     def _ticket(self, entry: OutboxEntry) -> bytes | Rejected:
-        body = self._renderer.render(entry.release)
+        body = self._renderer.render(entry.type, entry.payload)
         if isinstance(body, Rejected):
             return body
         if not body.get("comment"):

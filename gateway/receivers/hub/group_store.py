@@ -6,20 +6,21 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
+from gateway.delivery.redecided_batch import RedecidedBatch
 from gateway.delivery.redecider import Redecider
-from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Rejected, Retryable
-from gateway.model import MAX_ITEM_BYTES, OutboxEntry, Release, Verdict, Withheld
-from gateway.pipeline.flows import Flows
-from gateway.receivers.fields import MAX_TURN_SECONDS, Repeated
+from gateway.entry_batch import EntryBatch
+from gateway.errors import CallReason, DeliveryReason, Reason, Refused, Rejected, Retryable
+from gateway.model import Identifier
+from gateway.receivers.fields import MAX_TURN_SECONDS
+from gateway.receivers.hub.handed_over import HandedOverBatch, HandedOverGroup
 from gateway.receivers.hub.rollout import ObservedPolicy, Rollout
 from gateway.receivers.receipts import reason_number
 from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS, MAX_RETRY_SECONDS
@@ -27,21 +28,12 @@ from gateway.telemetry import Counts
 
 log = logging.getLogger(__name__)
 
-MAX_ENTRY_BYTES: Final = MAX_ITEM_BYTES + 64 * 1024
-"""Of an item that may be decided on, and what is said of it.
+MAX_BATCH_ENTRIES: Final = 512
+"""Entries that are made in one call, in which nothing else runs: as many as go into a row of an outbox."""
 
-Parsing an entry is one call, in which nothing else runs.
-"""
-
-MAX_GROUP_ENTRIES: Final = 65_536
-"""In a group: an agent counts 256 bytes and more for each, and sends no more than 15 MiB."""
-
-_ID_FIELD: Final = delivery_pb2.EntryGroup.ID_FIELD_NUMBER
-_ENTRIES_FIELD: Final = delivery_pb2.EntryGroup.ENTRIES_FIELD_NUMBER
-
-EntryAgain = Callable[[Flows, str, Release, bytes, bytes, int], OutboxEntry]
-"""The entry of an agent's release: the flows that it was decided by, agent, release, the agent's key and fingerprint,
-time of receipt.
+EntriesAgain = Callable[[str, EntryBatch, Sequence[frozenset[Identifier]]], EntryBatch]
+"""The entries of an agent's releases: the agent, its entries as decided on again, under its own keys, and the
+identifiers and addresses in each.
 """
 
 
@@ -51,19 +43,19 @@ class GroupStore(msgspec.Struct, frozen=True):
     agent: str
     rollout: Rollout
     redecider: Redecider
-    entry_again: EntryAgain
+    entries_again: EntriesAgain
     delivery: Delivery
     counts: Counts
 
-    async def store(self, group: bytes) -> delivery_pb2.Acknowledgement:
+    async def store(self, raw: bytes) -> delivery_pb2.Acknowledgement:
         """Store a group and return its acknowledgement: whatever is wrong with one group ends that one only.
 
         Raises Refused where its ID can't be read.
         """
-        entries = Repeated(group, _ENTRIES_FIELD, MAX_GROUP_ENTRIES)
-        group_id = await entries.integer(_ID_FIELD)
+        group = HandedOverGroup(raw)
+        group_id = await group.id()
         try:
-            await self._store(entries)
+            await self._store(await group.batches())
         except (Refused, Rejected) as error:
             return delivery_pb2.Acknowledgement(id=group_id, reason=reason_number(error.reason))
         except Retryable as error:
@@ -73,94 +65,56 @@ class GroupStore(msgspec.Struct, frozen=True):
             return _retry_later(group_id, CallReason.INTERNAL, DEFAULT_RETRY_SECONDS)
         return delivery_pb2.Acknowledgement(id=group_id)
 
-    async def _store(self, group: Repeated) -> None:
-        """Store what may leave of a group, whole, then count what may not: all by one policy."""
+    async def _store(self, batches: Sequence[HandedOverBatch]) -> None:
+        """Store what may leave of a group, whole, then count what may not: all by one policy.
+
+        One item that may not leave takes no other with it.
+        """
         policy = self.rollout.observe()
-        handed: list[_HandedOver] = []
-        since = time.monotonic()
-        async for raw in group.messages():
-            handed.append(_handed_over(_parsed(raw)))
-            if time.monotonic() - since > MAX_TURN_SECONDS:
-                await asyncio.sleep(0)
-                since = time.monotonic()
-        entries: list[OutboxEntry] = []
+        redecided = await self.redecider.deciding_by(policy.flows).decide_all(batches, identifiers=True)
+        entries: list[EntryBatch] = []
         purged: Counter[tuple[str, Reason]] = Counter()
-        outcomes = await self.redecider.deciding_by(policy.flows).decide_all(handed)
         since = time.monotonic()
-        for one, outcome in zip(handed, outcomes, strict=True):
-            decided = self._entry_or_reason(one, outcome, policy)
-            if isinstance(decided, OutboxEntry):
-                entries.append(decided)
-            else:
-                purged[decided] += 1
-            if time.monotonic() - since > MAX_TURN_SECONDS:
-                await asyncio.sleep(0)
-                since = time.monotonic()
+        for batch, again in zip(batches, redecided, strict=True):
+            purged.update(self._purged(batch, again, policy))
+            for given, subjects in _released(batch, again):
+                entries.append(self.entries_again(self.agent, given, subjects))
+                if time.monotonic() - since > MAX_TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    since = time.monotonic()
         if entries:
             await self.delivery.accept(entries)
         for (destination, reason), count in purged.items():
             self.counts.record_purge(destination, reason, count)
 
-    def _entry_or_reason(
-        self, one: _HandedOver, outcome: Verdict | Exception, policy: ObservedPolicy
-    ) -> OutboxEntry | tuple[str, Reason]:
-        """Return what this hub's own policy leaves of an entry, whatever plan made it.
+    def _purged(
+        self, batch: HandedOverBatch, again: RedecidedBatch, policy: ObservedPolicy
+    ) -> Iterator[tuple[str, Reason]]:
+        """Yield for each item that may not leave its destination, empty if that is none here, and the reason.
 
-        Or the destination, empty if it is none here, and the reason: one item that may not leave takes no other with
-        it. Raises Retryable where a policy may be under way by which more is left, and what went wrong.
+        Raises Retryable where a policy may be under way by which more is left, and what went wrong with an item.
         """
-        match outcome:
-            case Release():
-                return self.entry_again(policy.flows, self.agent, outcome, one.key, one.fingerprint, one.received_ns)
-            case Withheld() | Refused():
-                self.rollout.check(self.agent, outcome.reason, one.plan.hex(), one.age_ns, policy.plans)
-                return (one.destination if outcome.reason is not DeliveryReason.CUT_OFF else "", outcome.reason)
-        raise outcome
+        for place in sorted((*again.ended, *again.undecided)):
+            if place in again.undecided:
+                raise again.undecided[place]
+            reason = again.ended[place]
+            self.rollout.check(self.agent, reason, batch.plan.hex(), batch.age_ns(place), policy.plans)
+            yield (batch.destination if reason is not DeliveryReason.CUT_OFF else "", reason)
 
 
-class _HandedOver(msgspec.Struct, frozen=True, gc=False):
-    """An entry that an agent handed over. What comes from the future has come now, or it would never be too old."""
-
-    destination: str
-    type: str
-    plan: bytes
-    payload: bytes
-    key: bytes
-    fingerprint: bytes
-    received_ns: int
-    age_ns: int
-    personal: bool
-
-    def __repr__(self) -> str:
-        return f"_HandedOver({self.type} for {self.destination})"
-
-
-def _handed_over(one: delivery_pb2.Entry) -> _HandedOver:
-    """Read an entry. Raises Refused."""
-    if len(one.key) != 16 or len(one.plan) != 32 or len(one.fingerprint) not in (0, 8) or one.received_at_ns >= 2**63:
-        raise Refused(ItemReason.MALFORMED)
-    now_ns = time.time_ns()
-    received_ns = min(one.received_at_ns, now_ns)
-    return _HandedOver(
-        one.destination,
-        one.type,
-        one.plan,
-        one.payload,
-        one.key,
-        one.fingerprint,
-        received_ns,
-        now_ns - received_ns,
-        one.personal,
-    )
-
-
-def _parsed(raw: bytes) -> delivery_pb2.Entry:
-    if len(raw) > MAX_ENTRY_BYTES:
-        raise Refused(ItemReason.TOO_LARGE)
-    try:
-        return delivery_pb2.Entry.FromString(raw)
-    except DecodeError:
-        raise Refused(ItemReason.MALFORMED) from None
+def _released(
+    batch: HandedOverBatch, again: RedecidedBatch
+) -> Iterator[tuple[EntryBatch, Sequence[frozenset[Identifier]]]]:
+    """Yield what may leave of a batch, under the agent's keys, and who is in each: so many entries at once."""
+    if again.releases is None:
+        return
+    given = batch.entries(again.places, again.releases)
+    if len(given) <= MAX_BATCH_ENTRIES:
+        yield given, again.subjects
+        return
+    for start in range(0, len(given), MAX_BATCH_ENTRIES):
+        rows = range(start, min(start + MAX_BATCH_ENTRIES, len(given)))
+        yield given.select(rows), again.subjects[rows.start : rows.stop]
 
 
 def _retry_later(group_id: int, reason: Reason, seconds: float) -> delivery_pb2.Acknowledgement:

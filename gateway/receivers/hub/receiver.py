@@ -13,13 +13,14 @@ import msgspec
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.delivery import Delivery
+from gateway.delivery.hub.encoding import TAKES_BATCHES
 from gateway.delivery.redecider import Redecider
 from gateway.errors import CallReason, Refused, Retryable
 from gateway.receivers.caller import Callers
 from gateway.receivers.fields import Repeated
 from gateway.receivers.guard import Guard
 from gateway.receivers.hub.agent_log import AgentLog
-from gateway.receivers.hub.group_store import EntryAgain, GroupStore
+from gateway.receivers.hub.group_store import EntriesAgain, GroupStore
 from gateway.receivers.hub.rollout import Rollout
 from gateway.receivers.incoming import AGENT, Context, Incoming
 from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS
@@ -46,7 +47,7 @@ class HubReceiver(msgspec.Struct, frozen=True):
     callers: Callers
     rollout: Rollout
     redecider: Redecider
-    entry_again: EntryAgain
+    entries_again: EntriesAgain
     delivery: Delivery
     counts: Counts
     agent_log: AgentLog
@@ -81,8 +82,8 @@ class AcceptHandler:
         stream = _AgentStream(hub, agent, context)
         hub.open_streams.add(stream)
         try:
-            # The agent learns that it is let in, before it has something to hand over.
-            await context.send_initial_metadata(())
+            # The agent learns that it is let in, and how it may say what it hands over, before it has something to.
+            await context.send_initial_metadata((TAKES_BATCHES,))
             await stream.run(requests)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -129,7 +130,7 @@ class _AgentStream:
     """One agent's stream. Groups are stored side by side, so that they share commits."""
 
     def __init__(self, hub: HubReceiver, agent: str, context: Context) -> None:
-        self._store = GroupStore(agent, hub.rollout, hub.redecider, hub.entry_again, hub.delivery, hub.counts).store
+        self._store = GroupStore(agent, hub.rollout, hub.redecider, hub.entries_again, hub.delivery, hub.counts).store
         self._context = context
         self._groups = self._bytes = 0
         self._ready: list[tuple[delivery_pb2.Acknowledgement, int]] = []

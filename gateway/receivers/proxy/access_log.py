@@ -15,8 +15,9 @@ import msgspec
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry
 
 from gateway.delivery.entries import EntryBuilder
+from gateway.entry_batch import EntryBatch
 from gateway.errors import Cause, Reason, Refused, Rejected, Retryable
-from gateway.model import NO_SUBJECT, OutboxEntry, Subject
+from gateway.model import NO_SUBJECT, Subject
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flow, Flows
 from gateway.policy.document import Mode, TrafficDirection
@@ -83,7 +84,7 @@ class AccessLog:
         self,
         flows: Callable[[], Flows],
         decider: Decider,
-        deliver: Callable[[list[OutboxEntry]], Awaitable[None]],
+        deliver: Callable[[list[EntryBatch]], Awaitable[None]],
         entry_builder: EntryBuilder,
         telemetry: Counts,
     ) -> None:
@@ -153,7 +154,7 @@ class AccessLog:
             log.error("%d entries of the access log were lost: %s", len(batch), type(error).__name__)
             self._telemetry.record_access_log_drops(len(batch))
 
-    async def _deliver_when_possible(self, entries: list[OutboxEntry]) -> None:
+    async def _deliver_when_possible(self, entries: list[EntryBatch]) -> None:
         """Deliver entries, as often as it takes, under the same keys: a hub may be away while it is replaced.
 
         What comes meanwhile waits within its bound. Raises Retryable once the gateway stops.
@@ -173,9 +174,9 @@ class AccessLog:
         log.warning("%d entries of the access log were lost: %s", count, reason)
         self._telemetry.record_access_log_drops(count)
 
-    async def _entries_of(self, batch: list[AccessRecord]) -> list[OutboxEntry]:
+    async def _entries_of(self, batch: list[AccessRecord]) -> list[EntryBatch]:
         """Return the entries of a batch, each slice by the policy that is in force when its turn comes."""
-        entries: list[OutboxEntry] = []
+        entries: list[EntryBatch] = []
         for first in range(0, len(batch), MAX_SLICE_ENTRIES):
             if first:
                 await asyncio.sleep(0)
@@ -184,7 +185,7 @@ class AccessLog:
                 entries += await self._entries_of_slice(flow, batch[first : first + MAX_SLICE_ENTRIES])
         return entries
 
-    async def _entries_of_slice(self, flow: Flow, records: list[AccessRecord]) -> list[OutboxEntry]:
+    async def _entries_of_slice(self, flow: Flow, records: list[AccessRecord]) -> list[EntryBatch]:
         """Return the entries of a slice; one that is refused is lost alone."""
         begun, received_ns = time.perf_counter_ns(), [record.received_ns for record in records]
         decision = await self._decider.decide_batch(flow, [serialise(record) for record in records], received_ns)

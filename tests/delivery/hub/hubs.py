@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,20 +14,24 @@ import grpc
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway import config
+from gateway.batch_verdict import ReleaseBatch
 from gateway.delivery import Delivery
 from gateway.delivery.hub.client import HubClient
 from gateway.delivery.hub.stream import METHOD
+from gateway.entry_batch import KEY_BYTES, EntryBatch
 from gateway.errors import Retryable
 from gateway.listeners import Listener
-from gateway.model import OutboxEntry, Release
-from gateway.pipeline.flows import Flows
+from gateway.model import Identifier
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.hub import receiver
 from gateway.receivers.hub.agent_log import AgentLog
-from gateway.receivers.hub.group_store import EntryAgain
+from gateway.receivers.hub.group_store import EntriesAgain
 from gateway.receivers.hub.rollout import Rollout
+from gateway.receivers.incoming import AGENT as AGENT_CALLER
+from gateway.receivers.incoming import Context, Incoming
 from gateway.telemetry.counts import Counts
+from gateway.telemetry.traces import RpcMethod
 from gateway.tls import Certificates, Material
 from tests.delivery.cases import NOW_NS, ScriptedRedecider
 from tests.support.channels import CHANNEL_OPTIONS, TIMEOUT_SECONDS
@@ -44,25 +48,47 @@ MAX_STREAMS: Final = 8
 _SERVED: Final = Certificates(certificate_for(dns("localhost")))
 
 
-def entry(text: str, *, received_ns: int = NOW_NS, payload: bytes | None = None) -> OutboxEntry:
-    """An entry with a text for a payload, unless that is given, and for a key."""
+def entry(text: str, *, received_ns: int = NOW_NS, payload: bytes | None = None) -> EntryBatch:
+    """One entry with a text for a payload, unless that is given, and for a key."""
     payload = text.encode() if payload is None else payload
-    return OutboxEntry(
-        Release("crm", "a.Type", PLAN, payload), text.encode().ljust(16, b"\0"), b"the mark", received_ns
+    return EntryBatch(
+        ReleaseBatch("crm", "a.Type", PLAN, [payload]),
+        text.encode().ljust(KEY_BYTES, b"\0"),
+        [received_ns],
+        fingerprints=b"the mark",
     )
 
 
-def unchanged_entry(  # noqa: PLR0917 - an entry, and what made it
-    flows: Flows, agent: str, release: Release, key: bytes, mark: bytes, received_ns: int
-) -> OutboxEntry:
-    """The entry that an agent handed over."""
-    return OutboxEntry(release, key, mark, received_ns)
+def entries(*texts: str) -> EntryBatch:
+    """A batch of entries with these texts."""
+    return joined([entry(text) for text in texts])
+
+
+def joined(batches: Sequence[EntryBatch]) -> EntryBatch:
+    """Batches of one flow and one plan as one."""
+    releases = batches[0].releases
+    return EntryBatch(
+        ReleaseBatch(
+            releases.destination,
+            releases.type,
+            releases.plan,
+            [payload for batch in batches for payload in batch.releases.payloads],
+        ),
+        b"".join(batch.keys for batch in batches),
+        [received_ns for batch in batches for received_ns in batch.received_ns],
+        fingerprints=b"".join(batch.fingerprints for batch in batches),
+    )
+
+
+def unchanged_entries(agent: str, given: EntryBatch, identifiers: Sequence[frozenset[Identifier]]) -> EntryBatch:
+    """The entries that an agent handed over."""
+    return given
 
 
 class TestedHub:
     """A hub that can be stopped and started again where it was."""
 
-    def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: EntryAgain) -> None:
+    def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: EntriesAgain) -> None:
         self.redecider = ScriptedRedecider()
         self.port = 0
         self.put_in_force(PLAN)
@@ -93,7 +119,7 @@ class TestedHub:
 
 @asynccontextmanager
 async def running_hub(
-    folder: Path, delivery: Delivery, *, agents: Sequence[str] = (AGENT,), repack: EntryAgain = unchanged_entry
+    folder: Path, delivery: Delivery, *, agents: Sequence[str] = (AGENT,), repack: EntriesAgain = unchanged_entries
 ) -> AsyncIterator[TestedHub]:
     """One that runs."""
     one = TestedHub(folder, delivery, agents, repack)
@@ -102,6 +128,44 @@ async def running_hub(
         yield one
     finally:
         await one.stop()
+
+
+class FormerHub:
+    """A hub of the version that knew no batches: it doesn't say that it takes them, and acknowledges them unseen."""
+
+    def __init__(self) -> None:
+        self.payloads: list[bytes] = []
+        """Those of the entries that it acknowledged."""
+        self.unseen = 0
+        """Batches in groups that it acknowledged."""
+        self.port = 0
+        self._listener: Listener | None = None
+
+    async def accept(self, requests: Incoming, context: Context) -> None:
+        """Store and acknowledge each group."""
+        await context.send_initial_metadata(())
+        async for raw in requests:
+            groups = delivery_pb2.AcceptRequest.FromString(raw).groups
+            self.payloads += [one.payload for group in groups for one in group.entries]
+            self.unseen += sum(len(group.batches) for group in groups)
+            answer = delivery_pb2.AcceptResponse(
+                acknowledgements=[delivery_pb2.Acknowledgement(id=group.id) for group in groups]
+            )
+            await context.write(answer.SerializeToString())
+
+    async def start(self) -> None:
+        given = config.Delivery(address=f"127.0.0.1:{self.port}")
+        self._listener = Listener("delivery", given, _SERVED.server_credentials())
+        behaviour = Guard(MAX_STREAMS).relay(self.accept, RpcMethod(receiver.SERVICE, "Accept"), AGENT_CALLER)
+        handler = grpc.stream_stream_rpc_method_handler(behaviour)
+        self._listener.server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(receiver.SERVICE, {"Accept": handler}),)
+        )
+        self.port = int((await self._listener.start()).rpartition(":")[2])
+
+    async def stop(self, grace: float = 0.0) -> None:
+        if self._listener is not None:
+            await self._listener.stop(grace)
 
 
 # An agent that says what it likes.
@@ -122,22 +186,49 @@ async def stream(port: int, held: Material | None = AGENT_CERTIFICATE) -> AsyncI
         yield call
 
 
-def group(number: int, *entries: OutboxEntry, **changed: Any) -> delivery_pb2.EntryGroup:
-    """A group as it is sent; in each of its entries these fields are changed."""
-    return delivery_pb2.EntryGroup(id=number, entries=[_drawn(one, changed) for one in entries])
+MakeGroup = Callable[..., delivery_pb2.EntryGroup]
+"""Makes a group of a number, entries, and what each of them says otherwise, by the names of `Entry`'s fields."""
 
 
-def _drawn(one: OutboxEntry, changed: dict[str, Any]) -> delivery_pb2.Entry:
-    release = one.release
-    fields = {
-        "destination": release.destination,
-        "type": release.type,
-        "plan": bytes.fromhex(release.plan),
-        "payload": release.payload,
-    }
-    return delivery_pb2.Entry(
-        **{**fields, "key": one.key, "fingerprint": one.fingerprint, "received_at_ns": one.received_ns, **changed}
-    )
+def group_of_entries(number: int, *entries: EntryBatch, **changed: Any) -> delivery_pb2.EntryGroup:
+    """A group as agents sent it that knew no batches."""
+    group = delivery_pb2.EntryGroup(id=number)
+    for one in entries:
+        for place, payload in enumerate(one.releases.payloads):
+            group.entries.add(
+                **{
+                    "destination": one.destination,
+                    "type": one.releases.type,
+                    "plan": bytes.fromhex(one.releases.plan),
+                    "payload": payload,
+                    "key": one.key(place),
+                    "fingerprint": one.fingerprint(place),
+                    "received_at_ns": one.received_ns[place],
+                    **changed,
+                }
+            )
+    return group
+
+
+def group_of_batches(number: int, *entries: EntryBatch, **changed: Any) -> delivery_pb2.EntryGroup:
+    """The same as one batch, as agents send it."""
+    group = delivery_pb2.EntryGroup(id=number)
+    if entries:
+        batch = joined(entries)
+        columns = {
+            "destination": batch.destination,
+            "type": batch.releases.type,
+            "plan": bytes.fromhex(batch.releases.plan),
+            "payloads": batch.releases.payloads,
+            "keys": batch.keys,
+            "fingerprints": batch.fingerprints,
+            "received_at_ns": batch.received_ns,
+        }
+        if "received_at_ns" in changed:
+            changed["received_at_ns"] = [changed["received_at_ns"]]
+        plural = {"key": "keys", "fingerprint": "fingerprints"}
+        group.batches.add(**{**columns, **{plural.get(name, name): value for name, value in changed.items()}})
+    return group
 
 
 def request(*groups: delivery_pb2.EntryGroup) -> bytes:
@@ -177,11 +268,17 @@ async def hub_client(
         await one.close(0.0)
 
 
-async def accept_with_retries(delivery: Delivery, entries: Iterable[OutboxEntry]) -> None:
+async def accept_with_retries(delivery: Delivery, batches: Sequence[EntryBatch]) -> None:
     """Hand entries over, as often as it takes."""
-    batch = list(entries)
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             with suppress(Retryable):
-                return await delivery.accept(batch)
+                return await delivery.accept(batches)
             await asyncio.sleep(0.02)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Look again and again until something holds."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while not holds():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)

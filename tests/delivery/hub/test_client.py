@@ -7,8 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import pytest
 
 from gateway import config
@@ -22,11 +23,11 @@ from gateway.delivery.hub.client import (
 from gateway.delivery.hub.exporter import HubExporter
 from gateway.delivery.hub.fallback import DIRECT_SECONDS, FallbackDelivery
 from gateway.delivery.hub.status import UNTRIED
-from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS
+from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS, Unacknowledged
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
-from gateway.model import OutboxEntry
-from gateway.pipeline.flows import Flows
+from gateway.model import Identifier, OutboxEntry
 from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS
 from gateway.tls import Material
 from tests.delivery.cases import NOW_NS
@@ -35,10 +36,11 @@ from tests.delivery.hub.hubs import (
     AGENT_CERTIFICATE,
     accept_with_retries,
     credentials,
+    entries,
     entry,
     hub_client,
     running_hub,
-    unchanged_entry,
+    until,
 )
 from tests.support.channels import TIMEOUT_SECONDS, fake_http_proxy
 from tests.support.fake_delivery import FakeDelivery, raise_error
@@ -46,17 +48,11 @@ from tests.support.proxy_certificates import OTHER_CA, certificate_for, dns, uri
 
 A: Final = entry("a")
 B: Final = entry("b")
+AB: Final = entries("a", "b")
 
 
 def texts(gate: FakeDelivery) -> list[str]:
     return [release.payload.decode() for release in gate.releases]
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Look again and again until something holds."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not holds():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
 
 
 async def reached(agent: HubClient) -> None:
@@ -66,11 +62,11 @@ async def reached(agent: HubClient) -> None:
 
 
 async def refusal(
-    delivery: HubClient | FallbackDelivery, *entries: OutboxEntry
+    delivery: HubClient | FallbackDelivery, *batches: EntryBatch
 ) -> tuple[type[Exception], Reason, float | None]:
     """How entries are turned down."""
     with pytest.raises((Retryable, Refused)) as caught:
-        await delivery.accept(entries)
+        await delivery.accept(batches)
     error = caught.value
     assert isinstance(error, (Retryable, Refused))
     assert str(error) == error.reason
@@ -90,10 +86,10 @@ async def test_what_is_accepted_is_at_the_hub_as_it_was(tmp_path: Path) -> None:
         await accepting
         assert [len(batch) for batch in gate.batches] == [2]
         # The hub decides again, by a plan of its own.
-        assert [(one.release.payload, one.key, one.fingerprint, one.received_ns) for one in gate.entries] == [
-            (one.release.payload, one.key, one.fingerprint, one.received_ns) for one in (A, B)
-        ]
-        assert {(release.destination, release.type) for release in gate.releases} == {("crm", "a.Type")}
+        (arrived,) = gate.accepted
+        assert arrived == msgspec.structs.replace(
+            AB, releases=msgspec.structs.replace(AB.releases, plan="another-plan"), subjects=arrived.subjects
+        )
 
 
 async def test_many_callers_share_a_stream(tmp_path: Path) -> None:
@@ -134,7 +130,7 @@ async def test_no_proxy_is_asked_for_a_hub_elsewhere(monkeypatch: pytest.MonkeyP
         agent = HubClient(
             config.Hub(address="hub.invalid:14007", timeout=1), lambda: (0, credentials(AGENT_CERTIFICATE))
         )
-        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
+        assert await refusal(agent, A) == (Unacknowledged, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
         await agent.close(0.0)
     assert asked == []
 
@@ -179,9 +175,9 @@ async def test_a_hub_that_comes_back_is_found(tmp_path: Path, caplog: pytest.Log
     async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
         await agent.accept([A])
         await one.stop()
-        assert (await refusal(agent, B))[:2] == (Retryable, CallReason.UNAVAILABLE)
+        assert (await refusal(agent, B))[:2] == (Unacknowledged, CallReason.UNAVAILABLE)
         while not agent._failures:
-            assert (await refusal(agent, B))[:2] == (Retryable, CallReason.UNAVAILABLE)
+            assert (await refusal(agent, B))[:2] == (Unacknowledged, CallReason.UNAVAILABLE)
             await asyncio.sleep(0.01)
         await one.start()
         await accept_with_retries(agent, [B])
@@ -205,18 +201,18 @@ async def test_what_a_hub_stored_and_could_not_acknowledge_comes_again_under_its
         await one.start()
         gate.open()
         await accept_with_retries(agent, [A])
-        assert [one.key for one in gate.entries] == [A.key, A.key]
+        assert [one.key for one in gate.releases] == [A.keys, A.keys]
 
 
 async def test_a_hub_that_is_away_is_left_alone_for_a_while() -> None:
     async with hub_client(1) as agent:
         for _ in range(3):
-            assert (await refusal(agent, A))[:2] == (Retryable, CallReason.UNAVAILABLE)
+            assert (await refusal(agent, A))[:2] == (Unacknowledged, CallReason.UNAVAILABLE)
         assert agent._failures
         # As if it had been drawn: long from now.
         agent._stream, agent._retry_at = None, time.monotonic() + MAX_RECONNECT_SECONDS
         kind, reason, after = await refusal(agent, A)
-        assert (kind, reason) == (Retryable, CallReason.UNAVAILABLE)
+        assert (kind, reason) == (Unacknowledged, CallReason.UNAVAILABLE)
         assert after is not None
         assert 0.0 < after <= MAX_RECONNECT_SECONDS
         assert agent._stream is None
@@ -255,7 +251,7 @@ async def test_a_stream_that_ended_long_ago_is_nobodys_failure_now(tmp_path: Pat
 async def test_a_hub_that_is_silent_is_away(tmp_path: Path) -> None:
     gate = FakeDelivery(shut=True)
     async with running_hub(tmp_path, gate) as one, hub_client(one.port, patience=0.2) as agent:
-        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
+        assert await refusal(agent, A) == (Unacknowledged, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
         agent._retry_at = 0.0
         with pytest.raises(Retryable):
             await agent.accept([B])
@@ -270,9 +266,9 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
     slow = asyncio.Event()
 
     class Slow(FakeDelivery):
-        async def accept(self, entries: Sequence[OutboxEntry]) -> None:
-            await super().accept(entries)
-            if entries[0].key == A.key:
+        async def accept(self, batches: Sequence[EntryBatch]) -> None:
+            await super().accept(batches)
+            if batches[0].keys == A.keys:
                 await slow.wait()
 
     gate = Slow()
@@ -286,6 +282,17 @@ async def test_one_group_that_takes_too_long_ends_no_stream(tmp_path: Path) -> N
         await agent.accept([B])
         assert agent._stream is link
         slow.set()
+
+
+async def test_what_cannot_be_written_as_bytes_fails_alone(tmp_path: Path) -> None:
+    unwritable = msgspec.structs.replace(A, releases=msgspec.structs.replace(A.releases, plan="no digest"))
+    gate = FakeDelivery()
+    async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
+        failing, staying = asyncio.create_task(agent.accept([unwritable])), asyncio.create_task(agent.accept([B]))
+        await staying
+        with pytest.raises(ValueError, match="hexadecimal"):
+            await failing
+        assert texts(gate) == ["b"]
 
 
 # Certificates.
@@ -306,7 +313,7 @@ async def test_a_hub_that_does_not_let_one_in_is_away_and_both_sides_say_so(
 ) -> None:
     gate = FakeDelivery()
     async with running_hub(tmp_path, gate) as one, hub_client(one.port, lambda: (0, held)) as agent:
-        assert await refusal(agent, A) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
+        assert await refusal(agent, A) == (Unacknowledged, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
         assert texts(gate) == []
         assert (agent.status.check.ok, agent.status.check.cause) == (False, cause)
     assert f"the hub takes nothing: {cause}, 1 since" in caplog.text
@@ -344,9 +351,9 @@ async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_wor
     current = [(0, AGENT_CERTIFICATE)]
     agents: list[str] = []
 
-    def repack(flows: Flows, agent: str, *given: Any) -> OutboxEntry:
+    def repack(agent: str, given: EntryBatch, identifiers: Sequence[frozenset[Identifier]]) -> EntryBatch:
         agents.append(agent)
-        return unchanged_entry(flows, agent, *given)
+        return given
 
     gate, other = FakeDelivery(shut=True), "spiffe://kannelle.example/apps/crm"
     async with (
@@ -411,7 +418,7 @@ async def test_more_than_may_be_under_way_is_refused_until_there_is_room(tmp_pat
 HALF: Final = MAX_GROUP_BYTES // 2
 
 
-def item(text: str, size: int, *, received_ns: int = NOW_NS) -> list[OutboxEntry]:
+def item(text: str, size: int, *, received_ns: int = NOW_NS) -> list[EntryBatch]:
     """The releases of an item that has four destinations, of so many bytes together.
 
     None is larger than an item may be.
@@ -420,14 +427,14 @@ def item(text: str, size: int, *, received_ns: int = NOW_NS) -> list[OutboxEntry
 
 
 @pytest.mark.parametrize(
-    "entries",
+    "batches",
     [[entry("a", payload=bytes(MAX_GROUP_BYTES))], [*item("a", HALF), *item("b", HALF)]],
     ids=["one release", "two of one item"],
 )
-async def test_an_item_that_fits_no_message_is_refused(entries: list[OutboxEntry], tmp_path: Path) -> None:
+async def test_an_item_that_fits_no_message_is_refused(batches: list[EntryBatch], tmp_path: Path) -> None:
     gate = FakeDelivery()
     async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
-        assert await refusal(agent, *entries) == (Refused, ItemReason.TOO_LARGE, None)
+        assert await refusal(agent, *batches) == (Refused, ItemReason.TOO_LARGE, None)
         assert gate.releases == []
 
 
@@ -458,7 +465,7 @@ async def test_one_that_closes_waits_for_what_is_under_way_and_takes_no_more(tmp
         gate.open()
         await accepting
         await closing
-        assert await refusal(agent, B) == (Retryable, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
+        assert await refusal(agent, B) == (Unacknowledged, CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)
 
 
 async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
@@ -476,7 +483,7 @@ async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
 
 async def test_each_entry_of_a_batch_has_its_own_outcome(tmp_path: Path) -> None:
     def reply(batch: Sequence[OutboxEntry]) -> None:
-        (text,) = (entry.release.payload for entry in batch)
+        (text,) = (entry.payload for entry in batch)
         if text == b"b":
             raise Refused(CallReason.REQUEST_ID_REUSED)
         if text == b"c":
@@ -499,6 +506,35 @@ async def test_each_entry_of_a_batch_has_its_own_outcome(tmp_path: Path) -> None
             Retryable(CallReason.INTERNAL, item_only=True),
         ]
         await agent.accept([A])
+
+
+@pytest.mark.parametrize("batches", [[entries(*map(str, range(1000)))], [*map(entry, map(str, range(1000)))]])
+@pytest.mark.parametrize("error", [Refused(ItemReason.UNKNOWN_TYPE), Retryable(CallReason.UNAVAILABLE, 2.0)])
+async def test_what_the_hub_says_of_one_of_many_is_found_in_few_groups(
+    error: Refused | Retryable, batches: list[EntryBatch], tmp_path: Path
+) -> None:
+    def reply(batch: Sequence[OutboxEntry]) -> None:
+        if any(entry.payload == b"321" for entry in batch):
+            raise error
+
+    gate = FakeDelivery(reply)
+    async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
+        outcomes = await HubExporter(agent).send(batches)
+    expected = Rejected(error.reason) if isinstance(error, Refused) else error
+    assert [(number, outcome) for number, outcome in enumerate(outcomes) if outcome != DELIVERED] == [(321, expected)]
+    assert (len(outcomes), len(gate.batches) < 40) == (1000, True)
+
+
+async def test_what_concerns_all_is_asked_once(tmp_path: Path) -> None:
+    """Were each tried alone, a hub that is full or busy would have more to do, not less."""
+    gate = FakeDelivery(raise_error(Retryable(CallReason.FULL, 2.0)))
+    async with running_hub(tmp_path, gate) as one, hub_client(one.port, patience=0.2) as agent:
+        exporter, ten = HubExporter(agent), [entries(*map(str, range(5))), *map(entry, "abcde")]
+        assert await exporter.send(ten) == [Retryable(CallReason.FULL, 2.0)] * 10
+        gate.shut()
+        assert await exporter.send(ten) == [Retryable(CallReason.UNAVAILABLE, AWAY_RETRY_SECONDS)] * 10
+        assert len(gate.batches) == 2
+        gate.open()
 
 
 async def test_a_batch_for_a_hub_that_is_away_is_sent_again() -> None:
@@ -528,7 +564,7 @@ async def test_what_the_hub_cannot_take_now_is_kept(error: Retryable, tmp_path: 
     async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
         await reached(agent)
         await FallbackDelivery(agent, own).accept([A])
-    assert (own.entries, texts(gate)) == ([A], ["a"])
+    assert (own.accepted, texts(gate)) == ([A], ["a"])
 
 
 async def test_a_caller_waits_for_a_silent_hub_once_and_then_not_at_all(tmp_path: Path) -> None:
@@ -543,7 +579,7 @@ async def test_a_caller_waits_for_a_silent_hub_once_and_then_not_at_all(tmp_path
         for _ in range(20):
             await both.accept([B])
         assert time.monotonic() - begun < DIRECT_SECONDS
-    assert own.entries == [A, *[B] * 20]
+    assert own.accepted == [A, *[B] * 20]
 
 
 async def test_what_no_hub_could_be_sent_is_refused_though_it_is_away() -> None:
@@ -551,14 +587,14 @@ async def test_what_no_hub_could_be_sent_is_refused_though_it_is_away() -> None:
     halves = [entry(name, payload=bytes(MAX_GROUP_BYTES // 2)) for name in "ab"]
     async with hub_client(1) as agent:
         assert await refusal(FallbackDelivery(agent, own), *halves) == (Refused, ItemReason.TOO_LARGE, None)
-    assert own.entries == []
+    assert own.accepted == []
 
 
 async def test_what_is_for_a_hub_that_is_away_is_kept() -> None:
     own = FakeDelivery()
     async with hub_client(1) as agent:
         await FallbackDelivery(agent, own).accept([A])
-    assert own.entries == [A]
+    assert own.accepted == [A]
 
 
 async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> None:
@@ -569,7 +605,7 @@ async def test_what_the_hub_takes_or_never_will_is_not_kept(tmp_path: Path) -> N
         await both.accept([A])
         gate.reply = raise_error(Refused(ItemReason.UNKNOWN_DESTINATION))
         assert await refusal(both, B) == (Refused, ItemReason.UNKNOWN_DESTINATION, None)
-    assert own.entries == []
+    assert own.accepted == []
 
 
 async def test_what_neither_takes_is_refused() -> None:
@@ -587,7 +623,7 @@ class Kept(FakeDelivery):
 
     async def close(self, within: float) -> None:
         await super().close(within)
-        await accept_with_retries(self._agent, self.entries)
+        await accept_with_retries(self._agent, self.accepted)
 
 
 async def test_what_is_kept_goes_to_the_hub_before_the_uplink_closes(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
+from gateway.entry_batch import EntryBatch
 from gateway.errors import EndReason, ItemReason, Rejected
 from gateway.exporters.jsonl.json_line import LineRenderer
-from gateway.model import OutboxEntry
 from gateway.otlp.signals import LOGS, METRICS, SIGNALS, TRACES, Signal
 from tests.exporters.items import entry
 from tests.support.contracts import contract as contract_of
@@ -57,16 +57,18 @@ def known(name: str) -> type[Message]:
 LINES = LineRenderer(known)
 
 
-def render(entry: OutboxEntry) -> bytes | Rejected:
-    return LINES.render(entry.release.type, entry.release.plan, entry.release.payload, entry.key)
-
-
-def held(message: Message) -> OutboxEntry:
+def held(message: Message) -> EntryBatch:
     return entry(message.DESCRIPTOR.full_name, message.SerializePartialToString())
 
 
+def line(batch: EntryBatch) -> bytes | Rejected:
+    """The line of the one entry of a batch."""
+    (one,) = batch.entries()
+    return LINES.render(one.type, one.plan, one.payload, one.key)
+
+
 def drawn(message: Message) -> Any:
-    text = render(held(message))
+    text = line(held(message))
     assert isinstance(text, bytes)
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
@@ -246,10 +248,10 @@ def test_everything_else_is_proto_json_in_an_envelope(message: Message, expected
 
 def test_a_line_that_comes_again_can_be_told_by_its_key() -> None:
     once, again, other = (
-        json.loads(render(entry("google.protobuf.Timestamp", sent)))  # type: ignore[arg-type]
+        json.loads(line(entry("google.protobuf.Timestamp", sent)))  # type: ignore[arg-type]
         for sent in (b"", b"", b"\x10\x00")
     )
-    assert once["key"] == again["key"] == entry("google.protobuf.Timestamp", b"").key.hex()
+    assert once["key"] == again["key"] == entry("google.protobuf.Timestamp", b"").keys.hex()
     assert other == once | {"key": other["key"]} != once
 
 
@@ -275,8 +277,8 @@ def _unknown_payload() -> Status:
     ],
     ids=["unknown type", "malformed", "time out of range", "payload of unknown type"],
 )
-def test_what_has_no_form_is_rejected(refused: OutboxEntry, reason: EndReason) -> None:
-    assert render(refused) == Rejected(reason)
+def test_what_has_no_form_is_rejected(refused: EntryBatch, reason: EndReason) -> None:
+    assert line(refused) == Rejected(reason)
 
 
 VALUES = st.recursive(
@@ -328,7 +330,7 @@ def test_a_line_of_otlp_is_what_the_library_makes_of_it_byte_by_byte(data: bytes
         RandomMessages(ChoiceSequence(data), BUILTIN).message(BUILTIN.message(signal.item))
     )
     name = {LOGS: "resourceLogs", TRACES: "resourceSpans", METRICS: "resourceMetrics"}[signal]
-    assert render(held(message)) == msgspec.json.encode({name: [by_library(message)]}) + b"\n"
+    assert line(held(message)) == msgspec.json.encode({name: [by_library(message)]}) + b"\n"
 
 
 @given(RECORDS)

@@ -438,5 +438,5 @@ def test_an_unknown_compression_is_refused() -> None:
 async def test_a_batch_of_any_bounded_size_fits_what_servers_take() -> None:
     async with sending_to(Collector()) as otlp:
         assert otlp.limits == BatchLimits(max_items=8192, max_bytes=2 * 1024 * 1024, max_in_flight=4)
-        text = "a" * (otlp.limits.max_bytes // otlp.limits.max_items - len(item("").release.payload) - 10)
+        text = "a" * (otlp.limits.max_bytes // otlp.limits.max_items - item("").payload_bytes - 10)
         assert await otlp.send(items(*[text] * otlp.limits.max_items)) == [DELIVERED] * otlp.limits.max_items

@@ -17,8 +17,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from kannelle.privacy.v1.access_pb2 import LISTENER_INBOUND, LISTENER_OUTBOUND, AccessEntry, ShadowField
 
+from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import CallReason, FieldReason, ItemReason, Refused, Rejected, Retryable
-from gateway.model import MAX_ITEM_BYTES, NO_SUBJECT, Facts, OutboxEntry, Release, Subject
+from gateway.exporters.base import count_entries
+from gateway.model import MAX_ITEM_BYTES, NO_SUBJECT, Facts, Release, Subject
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.flows import Flows
 from gateway.pipeline.offload import Offload
@@ -57,10 +59,10 @@ class Sink:
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
-        self.batches: list[list[OutboxEntry]] = []
+        self.batches: list[list[EntryBatch]] = []
         self.came = asyncio.Event()
 
-    async def deliver(self, entries: list[OutboxEntry]) -> None:
+    async def deliver(self, entries: list[EntryBatch]) -> None:
         self.batches.append(entries)
         self.came.set()
         if self.fault is not None:
@@ -69,7 +71,7 @@ class Sink:
 
     @property
     def entries(self) -> list[AccessEntry]:
-        return [AccessEntry.FromString(entry.release.payload) for batch in self.batches for entry in batch]
+        return [AccessEntry.FromString(entry.payload) for batch in self.batches for entry in entries(batch)]
 
 
 def counted(telemetry: Telemetry, name: str) -> float:
@@ -79,7 +81,7 @@ def counted(telemetry: Telemetry, name: str) -> float:
 
 @asynccontextmanager
 async def logging_to(
-    deliver: Callable[[list[OutboxEntry]], Awaitable[None]], given: Callable[[], Flows] = flows
+    deliver: Callable[[list[EntryBatch]], Awaitable[None]], given: Callable[[], Flows] = flows
 ) -> AsyncIterator[tuple[AccessLog, Telemetry]]:
     """An access log that runs."""
     telemetry = Telemetry()
@@ -117,7 +119,7 @@ async def test_stopping_delivers_what_waits_in_order_and_in_batches() -> None:
     async with logging_to(sink.deliver) as (held, telemetry):
         for number in range(2 * MAX_BATCH_ENTRIES + 1):
             held.add(access(f"t.Talk/M{number}"))
-    assert [len(batch) for batch in sink.batches] == [MAX_BATCH_ENTRIES, MAX_BATCH_ENTRIES, 1]
+    assert [count_entries(batch) for batch in sink.batches] == [MAX_BATCH_ENTRIES, MAX_BATCH_ENTRIES, 1]
     assert [entry.method for entry in sink.entries] == [
         f"t.Talk/M{number}" for number in range(2 * MAX_BATCH_ENTRIES + 1)
     ]
@@ -161,7 +163,7 @@ async def test_a_batch_that_fails_is_counted_and_the_next_one_goes(
         held.add(access("t.Talk/Two"))
         await asyncio.wait_for(sink.came.wait(), TIMEOUT_SECONDS)
         held.add(access("t.Talk/Three"))
-    assert [len(batch) for batch in sink.batches] == [2, 1]
+    assert [count_entries(batch) for batch in sink.batches] == [2, 1]
     assert counted(telemetry, "access_log_dropped_total") == 2
     assert "2 entries of the access log were lost" in caplog.text
     assert WORD not in caplog.text
@@ -180,7 +182,7 @@ async def test_a_batch_waits_for_its_recipient_and_comes_again_under_its_keys(
                 await asyncio.sleep(0.01)
     first, again, last = sink.batches
     assert (again, [entry.method for entry in sink.entries[2:]]) == (first, ["t.Talk/Two"])
-    assert last[0].key != first[0].key
+    assert last[0].keys != first[0].keys
     assert counted(telemetry, "access_log_dropped_total") == 0
     assert "the access log waits: UNAVAILABLE, 1 since this was last said" in caplog.text
 
@@ -188,7 +190,7 @@ async def test_a_batch_waits_for_its_recipient_and_comes_again_under_its_keys(
 async def test_a_gateway_that_stops_waits_for_no_recipient() -> None:
     came = asyncio.Event()
 
-    async def away(entries: list[OutboxEntry]) -> None:
+    async def away(entries: list[EntryBatch]) -> None:
         came.set()
         raise Retryable(CallReason.UNAVAILABLE, 3600.0)
 
@@ -225,7 +227,7 @@ async def test_a_batch_without_facts_is_lost_alone() -> None:
     held.start()
     await asyncio.wait_for(sink.came.wait(), TIMEOUT_SECONDS)
     await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
-    assert [len(batch) for batch in sink.batches] == [1]
+    assert [count_entries(batch) for batch in sink.batches] == [1]
     assert counted(telemetry, "access_log_dropped_total") == MAX_BATCH_ENTRIES
 
 
@@ -334,8 +336,8 @@ def test_a_batch_is_decided_on_as_each_of_its_entries_alone(records: list[Access
         await asyncio.wait_for(held.stop(), TIMEOUT_SECONDS)
 
     asyncio.run(log_all())
-    delivered = [entry for batch in sink.batches for entry in batch]
-    assert [entry.release.payload for entry in delivered] == alone
+    delivered = [entry for batch in sink.batches for entry in entries(batch)]
+    assert [entry.payload for entry in delivered] == alone
     assert [entry.received_ns for entry in delivered] == [record.received_ns for record in records]
 
 
@@ -355,7 +357,7 @@ async def test_each_slice_goes_by_the_policy_that_is_in_force_by_then() -> None:
 async def test_calls_have_their_turn_while_a_batch_is_decided_on() -> None:
     sink, turns, delivered = Sink(), 0, asyncio.Event()
 
-    async def deliver(entries: list[OutboxEntry]) -> None:
+    async def deliver(entries: list[EntryBatch]) -> None:
         await sink.deliver(entries)
         delivered.set()
 

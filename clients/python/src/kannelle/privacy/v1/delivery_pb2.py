@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from kannelle.privacy.v1 import receipt_pb2 as kannelle_dot_privacy_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kannelle/privacy/v1/delivery.proto\x12\x13kannelle.privacy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!kannelle/privacy/v1/receipt.proto\"@\n\rAcceptRequest\x12/\n\x06groups\x18\x01 \x03(\x0b\x32\x1f.kannelle.privacy.v1.EntryGroup\"E\n\nEntryGroup\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1a.kannelle.privacy.v1.Entry\"\x95\x01\n\x05\x45ntry\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0b\n\x03key\x18\x05 \x01(\x0c\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\x0c\x12\x16\n\x0ereceived_at_ns\x18\x07 \x01(\x06\x12\x10\n\x08personal\x18\x08 \x01(\x08\"P\n\x0e\x41\x63\x63\x65ptResponse\x12>\n\x10\x61\x63knowledgements\x18\x01 \x03(\x0b\x32$.kannelle.privacy.v1.Acknowledgement\"z\n\x0f\x41\x63knowledgement\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.kannelle.privacy.v1.Reason\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration2h\n\x0f\x44\x65liveryService\x12U\n\x06\x41\x63\x63\x65pt\x12\".kannelle.privacy.v1.AcceptRequest\x1a#.kannelle.privacy.v1.AcceptResponse(\x01\x30\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kannelle/privacy/v1/delivery.proto\x12\x13kannelle.privacy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a!kannelle/privacy/v1/receipt.proto\"@\n\rAcceptRequest\x12/\n\x06groups\x18\x01 \x03(\x0b\x32\x1f.kannelle.privacy.v1.EntryGroup\"w\n\nEntryGroup\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x1a.kannelle.privacy.v1.Entry\x12\x30\n\x07\x62\x61tches\x18\x03 \x03(\x0b\x32\x1f.kannelle.privacy.v1.EntryBatch\"\x95\x01\n\x05\x45ntry\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0b\n\x03key\x18\x05 \x01(\x0c\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\x0c\x12\x16\n\x0ereceived_at_ns\x18\x07 \x01(\x06\x12\x10\n\x08personal\x18\x08 \x01(\x08\"\x9d\x01\n\nEntryBatch\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0c\n\x04plan\x18\x03 \x01(\x0c\x12\x10\n\x08payloads\x18\x04 \x03(\x0c\x12\x0c\n\x04keys\x18\x05 \x01(\x0c\x12\x14\n\x0c\x66ingerprints\x18\x06 \x01(\x0c\x12\x16\n\x0ereceived_at_ns\x18\x07 \x03(\x06\x12\x10\n\x08personal\x18\x08 \x03(\r\"P\n\x0e\x41\x63\x63\x65ptResponse\x12>\n\x10\x61\x63knowledgements\x18\x01 \x03(\x0b\x32$.kannelle.privacy.v1.Acknowledgement\"z\n\x0f\x41\x63knowledgement\x12\n\n\x02id\x18\x01 \x01(\x04\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.kannelle.privacy.v1.Reason\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration2h\n\x0f\x44\x65liveryService\x12U\n\x06\x41\x63\x63\x65pt\x12\".kannelle.privacy.v1.AcceptRequest\x1a#.kannelle.privacy.v1.AcceptResponse(\x01\x30\x01\x42h\n\x16io.kannelle.privacy.v1P\x01ZLgithub.com/kannelle/privacy-gateway/clients/go/kannelle/privacy/v1;privacyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,13 +37,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCEPTREQUEST']._serialized_start=126
   _globals['_ACCEPTREQUEST']._serialized_end=190
   _globals['_ENTRYGROUP']._serialized_start=192
-  _globals['_ENTRYGROUP']._serialized_end=261
-  _globals['_ENTRY']._serialized_start=264
-  _globals['_ENTRY']._serialized_end=413
-  _globals['_ACCEPTRESPONSE']._serialized_start=415
-  _globals['_ACCEPTRESPONSE']._serialized_end=495
-  _globals['_ACKNOWLEDGEMENT']._serialized_start=497
-  _globals['_ACKNOWLEDGEMENT']._serialized_end=619
-  _globals['_DELIVERYSERVICE']._serialized_start=621
-  _globals['_DELIVERYSERVICE']._serialized_end=725
+  _globals['_ENTRYGROUP']._serialized_end=311
+  _globals['_ENTRY']._serialized_start=314
+  _globals['_ENTRY']._serialized_end=463
+  _globals['_ENTRYBATCH']._serialized_start=466
+  _globals['_ENTRYBATCH']._serialized_end=623
+  _globals['_ACCEPTRESPONSE']._serialized_start=625
+  _globals['_ACCEPTRESPONSE']._serialized_end=705
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=707
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=829
+  _globals['_DELIVERYSERVICE']._serialized_start=831
+  _globals['_DELIVERYSERVICE']._serialized_end=935
 # @@protoc_insertion_point(module_scope)

@@ -50,19 +50,25 @@ class EntryGroup(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
+    BATCHES_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """The sender's own, different for each group of a stream."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]: ...
+    @_builtins.property
+    def batches(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntryBatch]:
+        """Only for a hub whose initial metadata have `kannelle-entry-batches: 1`: an older one would acknowledge the group without them."""
+
     def __init__(
         self,
         *,
         id: _builtins.int = ...,
         entries: _abc.Iterable[Global___Entry] | None = ...,
+        batches: _abc.Iterable[Global___EntryBatch] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "entries", b"entries", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,6 +121,61 @@ class Entry(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Entry: _TypeAlias = Entry  # noqa: Y015
+
+@_typing.final
+class EntryBatch(_message.Message):
+    """Minimised bytes of several items of one type for one destination, made by one plan: what `Entry` says of each, in columns. Beyond a mebibyte it has one
+    entry only.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    PAYLOADS_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    FINGERPRINTS_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_NS_FIELD_NUMBER: _builtins.int
+    PERSONAL_FIELD_NUMBER: _builtins.int
+    destination: _builtins.str
+    type: _builtins.str
+    plan: _builtins.bytes
+    keys: _builtins.bytes
+    """16 bytes for each, one behind the other."""
+    fingerprints: _builtins.bytes
+    """8 bytes for each, one behind the other; empty where none of the items can be sent again under these keys."""
+    @_builtins.property
+    def payloads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """One for each entry, one at least; the other columns are in their order."""
+
+    @_builtins.property
+    def received_at_ns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """One for each, or one for all."""
+
+    @_builtins.property
+    def personal(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The places, from 0 on, of those that are about somebody without a business account."""
+
+    def __init__(
+        self,
+        *,
+        destination: _builtins.str = ...,
+        type: _builtins.str = ...,
+        plan: _builtins.bytes = ...,
+        payloads: _abc.Iterable[_builtins.bytes] | None = ...,
+        keys: _builtins.bytes = ...,
+        fingerprints: _builtins.bytes = ...,
+        received_at_ns: _abc.Iterable[_builtins.int] | None = ...,
+        personal: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "fingerprints", b"fingerprints", "keys", b"keys", "payloads", b"payloads", "personal", b"personal", "plan", b"plan", "received_at_ns", b"received_at_ns", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryBatch: _TypeAlias = EntryBatch  # noqa: Y015
 
 @_typing.final
 class AcceptResponse(_message.Message):
