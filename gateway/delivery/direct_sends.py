@@ -6,6 +6,7 @@ See `direct.py` for what becomes of what isn't taken.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from gateway.entry_batch import EntryBatch
 from gateway.errors import Retryable
 from gateway.exporters.base import Exporter, Outcome, all_delivered, count_entries, send_batches
 from gateway.telemetry.counts import Counts
+
+log = logging.getLogger(__name__)
 
 DIRECT_SECONDS: Final = 1.0
 """How long a recipient has to take what isn't stored, and how long that may wait for its turn before, in seconds."""
@@ -52,6 +55,8 @@ class _Call:
         self.size = sum([batch.payload_bytes for batch in batches])
         self.result: asyncio.Future[Sequence[Outcome] | None] = asyncio.get_running_loop().create_future()
         self.group: _Group | None = None
+        self.fell_back = False
+        """Whether it is counted as one that the recipient may have all the same."""
 
     def end(self, outcomes: Sequence[Outcome] | None) -> None:
         """Tell who waits, if somebody does."""
@@ -191,12 +196,16 @@ class DirectSends:
         self._breaker.record_outcomes(circuit, outcomes)
         for call, its in group.slices(outcomes):
             if not all_delivered(its) and any(isinstance(outcome, Retryable) for outcome in its):
-                self._counts.record_direct_fallback(self._destination)
+                self._count_fallback(call)
             call.end(its)
 
     def _ended(self, group: _Group, timer: asyncio.TimerHandle) -> None:
         timer.cancel()
         self._groups.discard(group)
+        if group.task is not None and not group.task.cancelled() and (error := group.task.exception()) is not None:
+            # Not its text, nor its traceback: both may hold values.
+            log.error("%s: a batch failed: %s", self._destination, type(error).__name__)
+        self._give_up(group)
         self.resume()
 
     def _late(self, group: _Group, circuit: Circuit) -> None:
@@ -209,16 +218,22 @@ class DirectSends:
     def _give_up(self, group: _Group) -> None:
         """Wait for a group no longer."""
         for call in group.pending:
-            self._counts.record_direct_fallback(self._destination)
+            self._count_fallback(call)
             call.end(None)
         if group.task is not None:
             group.task.cancel()
 
+    def _count_fallback(self, call: _Call) -> None:
+        """Count a call whose recipient may have what it sent, and didn't say so: once."""
+        if not call.fell_back:
+            call.fell_back = True
+            self._counts.record_direct_fallback(self._destination)
+
     def _caller_left(self, call: _Call) -> None:
         """Send nothing more of a call whose result nobody waits for."""
         if call.group is None:
-            self._waiting.remove(call)
+            self._stop_waiting(call)
             return
-        self._counts.record_direct_fallback(self._destination)
+        self._count_fallback(call)
         if not call.group.pending:
             self._give_up(call.group)

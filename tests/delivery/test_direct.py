@@ -409,3 +409,33 @@ async def test_who_leaves_before_its_turn_lets_nobody_through(tmp_path: Path, mo
         crm.open()
         await asyncio.wait_for(asyncio.gather(first, last), TIMEOUT_SECONDS)
         assert (crm.texts, case.waiting) == (["a"], 0)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+async def test_a_caller_that_leaves_as_it_is_told_is_counted_once(tmp_path: Path, *, sent: bool) -> None:
+    async with waiting_calls(tmp_path, [entry("a")]) as (case, crm, delivery, (first, waiting)):
+        leaving = first if sent else waiting
+        delivery.replace({"crm": RecordingExporter()}, case.redecider, NEAR)
+        leaving.cancel()
+        await asyncio.wait([first, waiting], timeout=TIMEOUT_SECONDS)
+        assert leaving.cancelled()
+        assert case.counts.direct_fallbacks["crm",] == 1  # of the two, one was on its way
+        crm.open()
+
+
+async def test_whatever_happens_to_a_batch_its_callers_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with delivery_case(tmp_path) as case, sending(case, {"crm": (crm := RecordingExporter())}) as delivery:
+        record = case.counts.record_delivery
+
+        def fail_once(*given: Any) -> None:
+            monkeypatch.setattr(case.counts, "record_delivery", record)
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(case.counts, "record_delivery", fail_once)
+        await asyncio.wait_for(delivery.accept([entry("a")]), TIMEOUT_SECONDS)
+        assert (crm.texts[0], case.counts.direct_fallbacks["crm",]) == ("a", 1)
+        assert "crm: a batch failed: ZeroDivisionError" in caplog.text
+        await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
+        assert crm.texts == ["a", "a"]
