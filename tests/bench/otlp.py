@@ -7,8 +7,8 @@ The gateway runs as users start it, beside a forwarder that decides nothing and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ ALL: Final = (SEEN, MIXED, FRESH)
 
 FORWARDER: Final = "a forwarder that decides nothing"
 GATEWAY: Final = "the gateway"
+GATEWAY_STORED: Final = "the gateway, stored first"
 ACKNOWLEDGED: Final = "the Collector with redaction, acknowledged by the sink"
 STORED: Final = "the Collector with redaction, stored first"
 
@@ -42,7 +43,7 @@ STORED: Final = "the Collector with redaction, stored first"
 def layout(kind: Kind) -> Layout:
     """The table of a signal."""
     name = kind.signal.name
-    servers = (FORWARDER, GATEWAY, ACKNOWLEDGED, STORED)
+    servers = (FORWARDER, GATEWAY, GATEWAY_STORED, ACKNOWLEDGED, STORED)
     return Layout(
         f"otlp-{name}",
         f"OTLP batches of {RECORDS} {NOUNS[name]} with 10 attributes, {AT_ONCE} at once, to a sink; CPU of the "
@@ -51,8 +52,8 @@ def layout(kind: Kind) -> Layout:
         (
             *(Case(name, values, "" if name == FORWARDER else FORWARDER) for name in servers for values in ALL),
             *(
-                Case(f"{GATEWAY}, to {other}", values, other, of=GATEWAY)
-                for other in (ACKNOWLEDGED, STORED)
+                Case(f"{one}, to {other}", values, other, of=one)
+                for one, other in ((GATEWAY, ACKNOWLEDGED), (GATEWAY_STORED, STORED))
                 for values in ALL
             ),
         ),
@@ -98,8 +99,9 @@ def _samples(kind: Kind, starts: Mapping[str, Start], behind: Server, size: Size
 def _starts(kind: Kind, folder: Path, behind: Server, built: Path | None) -> Mapping[str, Start]:
     starts: dict[str, Start] = {
         FORWARDER: lambda under: program("relay", behind.address, under=under),
-        GATEWAY: lambda under: gateway(
-            folder / "gateway", policy=policy(kind, behind.address), options=("--insecure-loopback",), under=under
+        GATEWAY: lambda under: _gateway(folder / "gateway", policy(kind, behind.address), under),
+        GATEWAY_STORED: lambda under: _gateway(
+            folder / "stored_first", policy(kind, behind.address, delivery="stored"), under
         ),
     }
     if built is not None:
@@ -109,6 +111,10 @@ def _starts(kind: Kind, folder: Path, behind: Server, built: Path | None) -> Map
         )
         starts[STORED] = lambda under: collector(built, folder / "stored", behind.address, keys, stored=True)
     return starts
+
+
+def _gateway(folder: Path, given: str, under: Sequence[str]) -> AbstractContextManager[Server]:
+    return gateway(folder, policy=given, options=("--insecure-loopback",), under=under)
 
 
 def _keys(kind: Kind) -> frozenset[str]:
@@ -121,13 +127,14 @@ def _keys(kind: Kind) -> frozenset[str]:
     return kind.kept | {key for key in default.otlp.attributes if default.otlp.privacy(key).category in allowed}
 
 
-def policy(kind: Kind, sink: str) -> str:
+def policy(kind: Kind, sink: str, delivery: str = "direct") -> str:
     """Kannelle's policy, whose records of a signal go to the sink."""
     head = f"\n  {kind.destination}:\n"
     before, found, after = KANNELLE_POLICY.partition(head)
     if not found:
         raise RuntimeError(f"Kannelle's policy has no destination `{kind.destination}`")
-    return f"{before}{head}    exporter: {{kind: otlp, endpoint: 'http://{sink}', compression: none}}\n{after}"
+    exporter = f"{{kind: otlp, endpoint: 'http://{sink}', compression: none}}"
+    return f"{before}{head}    delivery: {delivery}\n    exporter: {exporter}\n{after}"
 
 
 def check(name: str, kind: Kind, server: Server, behind: Server) -> None:
