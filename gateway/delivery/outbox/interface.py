@@ -121,7 +121,7 @@ class Outbox(Protocol):
         """Delete all that is about these subjects, by the hashes that entries give, dead letters too.
 
         Return how many, by destination. What is on a lease and not on the wire yet isn't sent any more; it counts as
-        leased all the same.
+        leased all the same. `now_ns` isn't before the time from which on decisions know of the erasure.
 
         Damaged files that were quarantined go whole: nobody can tell whom they are about.
         """
