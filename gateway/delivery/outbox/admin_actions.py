@@ -7,11 +7,12 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.delivery.outbox.id_ranges import runs, total, without
+from gateway.delivery.outbox.id_ranges import ranges_of, total, without
 from gateway.delivery.outbox.retention import enough, of_kinds
-from gateway.delivery.outbox.rows import Head, Table, TableName, chunks
+from gateway.delivery.outbox.rows import Summary, TableName, chunks
 from gateway.delivery.outbox.store import Store
 from gateway.delivery.outbox.stored_entry import EntryFilter, names
+from gateway.delivery.outbox.tables import Table
 from gateway.errors import DeliveryReason
 
 
@@ -56,7 +57,7 @@ def picked(store: Store, choice: EntryFilter, selection: Selection) -> Iterator[
 def _by_ids(store: Store, choice: EntryFilter, selection: Selection) -> Iterator[list[range]]:
     """Yield those of the chosen IDs that a table holds."""
     for chunk in chunks(sorted(set(choice.ids))):
-        yield [run for *_, wanted in selection.within(store).chosen(runs(chunk)) for run in wanted]
+        yield [run for *_, wanted in selection.within(store).chosen(ranges_of(chunk)) for run in wanted]
 
 
 def _by_filter(store: Store, choice: EntryFilter, selection: Selection) -> Iterator[list[range]]:
@@ -64,12 +65,12 @@ def _by_filter(store: Store, choice: EntryFilter, selection: Selection) -> Itera
     end = store.next
     for name in names(store, choice):
         after = 0
-        while heads := [head for head in _next(store, name, choice, selection, after) if head.id < end]:
-            after = heads[-1].ids.stop
-            yield [run for head in heads for run in selection.within(store).live(head.ids)]
+        while summaries := [summary for summary in _next(store, name, choice, selection, after) if summary.id < end]:
+            after = summaries[-1].ids.stop
+            yield [run for summary in summaries for run in selection.within(store).live(summary.ids)]
 
 
-def _next(store: Store, destination: str, choice: EntryFilter, selection: Selection, after: int) -> list[Head]:
+def _next(store: Store, destination: str, choice: EntryFilter, selection: Selection, after: int) -> list[Summary]:
     # Looked up each time: the queues are others once a gateway has written.
     queue = store.queues.known[destination]
     types = {choice.type} if choice.type else {type_ for type_, _ in store.queues.kinds.values()}
@@ -126,7 +127,7 @@ def _each(ids: Sequence[range]) -> list[int]:
 def _by_destination(store: Store, table: Table, ids: Sequence[range]) -> list[tuple[str, int]]:
     """Return how many of these a table holds for each destination."""
     counts: dict[str, int] = {}
-    for head, _, wanted in table.chosen(ids):
-        destination = store.queues.by_id[head.queue].destination
+    for summary, _, wanted in table.chosen(ids):
+        destination = store.queues.queue(summary.queue).destination
         counts[destination] = counts.get(destination, 0) + total(wanted)
     return sorted(counts.items())

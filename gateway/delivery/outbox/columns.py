@@ -6,8 +6,10 @@ its own, so that what is damaged is that entry, and not its neighbours.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain, repeat
+from operator import add
 from struct import iter_unpack
 from typing import Final, Self
 from zlib import crc32
@@ -19,7 +21,7 @@ from gateway.entry_batch import FINGERPRINT_BYTES, HASH_BYTES, KEY_BYTES, EntryB
 PERSONAL_MARKER: Final = b"personal account"
 """Stands among the hashes of subjects where an item is about a personal account: it is no hash of anybody's."""
 
-LOST_SUM: Final = -1
+UNREADABLE_SUM: Final = -1
 """The checksum of what can't be read: no entry has it."""
 
 _Body = tuple[bytes, bytes, list[int], list[int], list[bytes]]
@@ -28,9 +30,6 @@ _Body = tuple[bytes, bytes, list[int], list[int], list[bytes]]
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_body: Final = msgspec.msgpack.Decoder(_Body).decode
 _decode_subjects: Final = msgspec.msgpack.Decoder(list[bytes]).decode
-
-_BYTE_LENGTHS: Final = ((1 << 8, 2), (1 << 16, 3))
-"""How many bytes MessagePack puts before a byte string that is shorter: https://github.com/msgpack/msgpack/blob/master/spec.md."""
 
 
 class Columns(msgspec.Struct, frozen=True, gc=False):
@@ -56,9 +55,9 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(unsummed, sums=list(unsummed.checksums(kind)))
 
     @classmethod
-    def lost(cls, count: int) -> Self:
+    def unreadable(cls, count: int) -> Self:
         """Return what is left of entries that can't be read."""
-        return cls(bytes(KEY_BYTES * count), b"", [0] * count, [LOST_SUM] * count, [b""] * count)
+        return cls(bytes(KEY_BYTES * count), b"", [0] * count, [UNREADABLE_SUM] * count, [b""] * count)
 
     @classmethod
     def decode(cls, count: int, subjects: bytes, body: bytes) -> Self:
@@ -66,8 +65,8 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
         try:
             found = cls(*_decode_body(body), _decode_subjects(subjects))
         except (msgspec.DecodeError, TypeError):
-            return cls.lost(count)
-        return found if found._fits(count) else cls.lost(count)
+            return cls.unreadable(count)
+        return found if found._fits(count) else cls.unreadable(count)
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -95,8 +94,10 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
 
     def checksums(self, kind: int) -> Iterator[int]:
         """Yield what a damaged entry no longer agrees with, for each."""
-        sums: Iterable[int] = [(time ^ time >> 32 ^ kind << 16) & 0xFFFFFFFF for time in self.received]
-        # One pass over each column, all of it in C.
+        # One pass over each column, most of it in C.
+        sums: Iterable[int] = map(_start, self.received, repeat(kind))
+        if self.received and self.received.count(self.received[0]) == len(self.received):
+            sums = repeat(_start(self.received[0], kind), len(self.received))
         sums = map(crc32, chain.from_iterable(iter_unpack(f"{KEY_BYTES}s", self.keys)), sums)
         if self.fingerprints:
             sums = map(crc32, chain.from_iterable(iter_unpack(f"{FINGERPRINT_BYTES}s", self.fingerprints)), sums)
@@ -113,6 +114,8 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
 
     def personal(self) -> Collection[int]:
         """Return the places of entries about personal accounts."""
+        if PERSONAL_MARKER not in b"".join(self.subjects):
+            return ()
         return _about(self.subjects, (PERSONAL_MARKER,))
 
     def _fits(self, count: int) -> bool:
@@ -126,13 +129,24 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
 
 def places_about(subjects: bytes, names: Collection[bytes]) -> Sequence[int]:
     """Return the places of entries about some subjects, by the column of that name of a row; it may be damaged."""
+    found = [at for name in names for at in _occurrences(subjects, name)]
     # Most rows are about none of them, and their columns needn't be read.
-    if not any(name in subjects for name in names):
+    if not found:
         return ()
     try:
-        return sorted(_about(_decode_subjects(subjects), names))
+        held = _decode_subjects(subjects)
     except msgspec.DecodeError:
         return ()
+    stand = _Ends(held, len(subjects))
+    places = {stand.place_at(at) for at in found}
+    return sorted(place for place in places if not _hashes(held[place]).isdisjoint(names))
+
+
+def _occurrences(column: bytes, name: bytes) -> Iterator[int]:
+    at = column.find(name)
+    while at >= 0:
+        yield at
+        at = column.find(name, at + 1)
 
 
 def join(columns: Sequence[Columns]) -> Columns:
@@ -147,48 +161,58 @@ def join(columns: Sequence[Columns]) -> Columns:
     )
 
 
-def blanks(columns: Columns, body: int, places: Iterable[int]) -> tuple[list[range], list[range]]:
-    """Return which bytes of a row's `subjects` and `body`, which has a length, say something of entries.
+def blanks(columns: Columns, subjects: bytes, body: bytes, places: Iterable[int]) -> tuple[list[range], list[range]]:
+    """Return which bytes of a row's `subjects` and `body` say something of entries.
 
     Overwritten with zeros, nothing is left of them, and their neighbours are as they were.
     """
-    payloads = _ends(columns.payloads, body)
-    # The subjects' column is one list, as is what the body ends in.
-    names = _ends(columns.subjects, sum(map(_encoded_bytes, columns.subjects)))
-    header = _list_header_bytes(len(columns.subjects))
+    payload_ends, subject_ends = _Ends(columns.payloads, len(body)), _Ends(columns.subjects, len(subjects))
+    keys = body.index(columns.keys)
     in_subjects, in_body = [], []
-    keys_at = 1 + _encoded_bytes(columns.keys) - len(columns.keys)
     for place in places:
-        in_body += [
-            range(keys_at + place * KEY_BYTES, keys_at + (place + 1) * KEY_BYTES),
-            range(payloads[place] - len(columns.payloads[place]), payloads[place]),
-        ]
+        in_body += [range(keys + place * KEY_BYTES, keys + (place + 1) * KEY_BYTES), payload_ends.bytes_of(place)]
         if columns.subjects:
-            end = header + names[place]
-            in_subjects.append(range(end - len(columns.subjects[place]), end))
+            in_subjects.append(subject_ends.bytes_of(place))
     return in_subjects, in_body
 
 
-def _ends(values: Sequence[bytes], end: int) -> list[int]:
-    """Return where each of some encoded byte strings ends, of which the last does at `end`."""
-    ends = []
-    for value in reversed(values):
-        ends.append(end)
-        end -= _encoded_bytes(value)
-    return ends[::-1]
+class _Ends:
+    """Where each of some byte strings stands in a column that ends in their list.
+
+    Before each, MessagePack puts 2 bytes, 3 from 256 bytes on, 5 from 64 KiB on:
+    https://github.com/msgpack/msgpack/blob/master/spec.md#bin-format-family.
+    """
+
+    def __init__(self, values: Sequence[bytes], column_bytes: int) -> None:
+        self._lengths = list(map(len, values))
+        longest = max(self._lengths, default=0)
+        with_headers: Iterable[int] = map((2).__add__, self._lengths)
+        if longest >= 1 << 8:
+            with_headers = map(add, with_headers, map((1 << 8).__le__, self._lengths))
+        if longest >= 1 << 16:
+            with_headers = map(add, with_headers, map((2).__mul__, map((1 << 16).__le__, self._lengths)))
+        self._ends = list(accumulate(with_headers))
+        self._start = column_bytes - (self._ends[-1] if self._ends else 0)
+
+    def bytes_of(self, place: int) -> range:
+        """Return the bytes of one of them."""
+        end = self._start + self._ends[place]
+        return range(end - self._lengths[place], end)
+
+    def place_at(self, byte: int) -> int:
+        """Return which of them a byte belongs to; the first, where it stands before them."""
+        return bisect_right(self._ends, byte - self._start)
 
 
-def _encoded_bytes(value: bytes) -> int:
-    length = len(value)
-    return length + next((header for bound, header in _BYTE_LENGTHS if length < bound), 5)
-
-
-def _list_header_bytes(length: int) -> int:
-    return 1 if length < 16 else 3 if length < 1 << 16 else 5
+def _start(received_ns: int, kind: int) -> int:
+    """Return where an entry's checksum starts."""
+    return (received_ns ^ received_ns >> 32 ^ kind << 16) & 0xFFFFFFFF
 
 
 def _about(subjects: Sequence[bytes], names: Collection[bytes]) -> set[int]:
-    return {place for place, held in enumerate(subjects) if held and not _hashes(held).isdisjoint(names)}
+    # Hardly any has one of them, and these are cut into hashes.
+    found = {place for name in names for place, held in enumerate(subjects) if name in held}
+    return {place for place in found if not _hashes(subjects[place]).isdisjoint(names)}
 
 
 def _hashes(names: bytes) -> frozenset[bytes]:

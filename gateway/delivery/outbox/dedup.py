@@ -115,8 +115,8 @@ class DedupTable:
         # Once for each key: most are new, and the filters say so.
         maybe = [
             key
-            for key, (place,) in zip(pairs, iter_unpack(f"<I{KEY_BYTES - 4}x", b"".join(pairs)), strict=True)
-            if (one[place >> 3 & FILTER_BYTE_MASK] | other[place >> 3 & FILTER_BYTE_MASK]) >> (place & 7) & 1
+            for key, place in zip(pairs, _leading_bits(pairs), strict=True)
+            if (one[at := place >> 3 & FILTER_BYTE_MASK] | other[at]) >> (place & 7) & 1
         ]
         for key in maybe:
             if key not in known and (fingerprint := self._stored_fingerprint(key)) is not None:
@@ -133,8 +133,7 @@ class DedupTable:
     def _store_recent(self) -> None:
         bits = self._filters[self._turn]
         buckets: list[dict[bytes, bytes]] = [{} for _ in range(BUCKETS)]
-        for key, fingerprint in self._recent.items():
-            place = int.from_bytes(key[:4], "little")
+        for (key, fingerprint), place in zip(self._recent.items(), _leading_bits(self._recent), strict=True):
             bits[place >> 3 & FILTER_BYTE_MASK] |= 1 << (place & 7)
             buckets[place >> BUCKET_SHIFT_BITS][key] = fingerprint
         rows = [
@@ -175,16 +174,23 @@ class DedupTable:
 def read(keys: bytes) -> dict[bytes, bytes]:
     """Return keys with their fingerprints, from a row of them. Raises Damaged."""
     try:
-        return _decode(keys)
+        found = _decode(keys)
     except (msgspec.DecodeError, TypeError) as error:
         raise Damaged from error
+    if sum(map(len, found)) != len(found) * KEY_BYTES:
+        raise Damaged
+    return found
 
 
 def _set_bits(bits: bytearray, keys: Iterable[bytes]) -> None:
     """Set the bits of keys in a filter."""
-    for key in keys:
-        place = int.from_bytes(key[:4], "little")
+    for place in _leading_bits(keys):
         bits[place >> 3 & FILTER_BYTE_MASK] |= 1 << (place & 7)
+
+
+def _leading_bits(keys: Iterable[bytes]) -> Iterator[int]:
+    """Yield the first 32 bits of each key, read as little-endian."""
+    return chain.from_iterable(iter_unpack(f"<I{KEY_BYTES - 4}x", b"".join(keys)))
 
 
 def _pairs(batch: EntryBatch) -> Iterator[tuple[bytes, bytes]]:

@@ -11,19 +11,19 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.columns import LOST_SUM, Columns
+from gateway.delivery.outbox.columns import UNREADABLE_SUM, Columns
 from gateway.delivery.outbox.rows import MAX_ROW_BYTES, MAX_ROW_ENTRIES, Row, SqlRow
 from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES
 
 ITEM_COLUMNS: Final = "id, lane, attempts, due, since, '', 0, kind, key, mark, received, subjects, sum, payload"
 DEAD_COLUMNS: Final = "id, lane, attempts, 0, 0, reason, buried, kind, key, mark, received, subjects, sum, payload"
-CRATE_COLUMNS: Final = "id, lane, items, body"
+BATCH_COLUMNS: Final = "id, lane, items, body"
 
 _Item = tuple[int, bytes, bytes, int, bytes, int, bytes]
 """Kind, key, fingerprint, time of receipt, subjects, checksum, payload."""
 
-_LOST: Final[_Item] = (0, b"", b"", 0, b"", LOST_SUM, b"")
-"""An item of a crate that can't be read."""
+_LOST: Final[_Item] = (0, b"", b"", 0, b"", UNREADABLE_SUM, b"")
+"""An item of a batch that can't be read."""
 
 _decode: Final = msgspec.msgpack.Decoder(list[_Item]).decode
 
@@ -34,7 +34,7 @@ class FormerItem(msgspec.Struct, frozen=True, gc=False, array_like=True):
     id: int
     queue: int
     attempts: int
-    due: int
+    next_attempt_at_ns: int
     since: int
     reason: str
     dead_at: int
@@ -53,7 +53,7 @@ class FormerItem(msgspec.Struct, frozen=True, gc=False, array_like=True):
             self.queue,
             self.kind,
             self.attempts,
-            self.due,
+            self.next_attempt_at_ns,
             self.since,
             self.reason,
             self.dead_at,
@@ -74,9 +74,9 @@ def item_of(row: SqlRow) -> FormerItem:
         return FormerItem(row[0], row[1], 0, 0, 0, "", 0, *_LOST)
 
 
-def items_of(crate: SqlRow) -> Iterator[FormerItem]:
-    """Yield the items of a crate, of its `CRATE_COLUMNS`; where it can't be read, they are lost."""
-    first, queue, count, body = crate
+def items_of(batch: SqlRow) -> Iterator[FormerItem]:
+    """Yield the items of a batch, of its `BATCH_COLUMNS`; where it can't be read, they are lost."""
+    first, queue, count, body = batch
     try:
         items = _decode(body)
     except (msgspec.DecodeError, TypeError):
@@ -108,7 +108,7 @@ def _checked(item: FormerItem) -> FormerItem:
     """Return an item whose key and fingerprint have their lengths; with others it isn't what was written."""
     if len(item.key) == KEY_BYTES and len(item.fingerprint) in (0, FINGERPRINT_BYTES):
         return item
-    return msgspec.structs.replace(item, key=bytes(KEY_BYTES), fingerprint=b"", sum=LOST_SUM)
+    return msgspec.structs.replace(item, key=bytes(KEY_BYTES), fingerprint=b"", sum=UNREADABLE_SUM)
 
 
 def _row(items: list[FormerItem]) -> Row:
@@ -121,7 +121,7 @@ def _row(items: list[FormerItem]) -> Row:
         0,
         0,
         first.attempts,
-        first.due,
+        first.next_attempt_at_ns,
         first.since,
         first.reason,
         first.dead_at,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 
-def runs(ids: Iterable[int]) -> list[range]:
+def ranges_of(ids: Iterable[int]) -> list[range]:
     """Return IDs as ranges, in order, each ID once.
 
     3, 1, 2, 7 are 1 to 3 and 7.

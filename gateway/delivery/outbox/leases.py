@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.delivery.outbox.columns import Columns
-from gateway.delivery.outbox.id_ranges import IdSet, runs, total, without
+from gateway.delivery.outbox.id_ranges import IdSet, ranges_of, total, without
 from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.outbox.rows import Row
 from gateway.delivery.outbox.store import Store
@@ -62,7 +62,7 @@ class Leases:
 
     def end(self, ids: Iterable[int], *, nacked: bool = False) -> None:
         """End leases; what is nacked is the next to be leased."""
-        for run in runs(ids):
+        for run in ranges_of(ids):
             self.erased.difference_update(run if self.erased else ())
             for destination, leased in self._leased.items():
                 ended = leased.remove(run)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.delivery.outbox import former, schema
-from gateway.delivery.outbox.rows import Table
+from gateway.delivery.outbox.tables import Table
 from gateway.errors import BadConfig
 
 MIB: Final = 1024 * 1024
@@ -93,8 +93,8 @@ def _from_2(connection: sqlite3.Connection) -> None:
     waiting, dead = Table(connection, "batches"), Table(connection, "dead")
     # A row at a time: the file may be larger than the memory.
     waiting.put(former.rows_of(map(former.item_of, _all(connection, former.ITEM_COLUMNS, "items"))))
-    crates = map(former.items_of, _all(connection, former.CRATE_COLUMNS, "crates"))
-    waiting.put(former.rows_of(chain.from_iterable(crates)))
+    batches = map(former.items_of, _all(connection, former.BATCH_COLUMNS, "crates"))
+    waiting.put(former.rows_of(chain.from_iterable(batches)))
     dead.put(former.rows_of(map(former.item_of, _all(connection, former.DEAD_COLUMNS, "former_dead"))))
     for name in _FORMER:
         # Emptied first: what is dropped is kept in memory until its statement ends.

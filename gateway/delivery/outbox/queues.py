@@ -88,6 +88,12 @@ class Queues:
         """All items and dead letters."""
         return sum(queue.items + queue.dead for queue in self.known.values())
 
+    def queue(self, number: int) -> Queue:
+        """Return the queue with a number. Raises Damaged where there is none."""
+        if number not in self.by_id:
+            raise Damaged
+        return self.by_id[number]
+
     def look(self) -> bool:
         """Read what another program has written. Return whether one has.
 

@@ -15,10 +15,11 @@ from typing import Final
 
 from gateway.delivery.outbox import former
 from gateway.delivery.outbox.dedup import read
-from gateway.delivery.outbox.id_ranges import runs, without
+from gateway.delivery.outbox.id_ranges import ranges_of, without
 from gateway.delivery.outbox.migration import rename_reason
-from gateway.delivery.outbox.rows import ROW, Row, SqlRow, Table, typed
+from gateway.delivery.outbox.rows import ROW_COLUMNS, Row, SqlRow, typed
 from gateway.delivery.outbox.schema import Damaged
+from gateway.delivery.outbox.tables import Table
 
 MAX_SKIPPED_IDS: Final = 1_000_000
 """IDs that are tried one by one where the way to the next row is damaged.
@@ -100,18 +101,18 @@ class _Copy:
     def _batches(self, table: Table) -> int:
         """Copy what is intact of each row. Return how many entries."""
         count = 0
-        for found in self._by_id(table.name, ROW[table.name]):
+        for found in self._by_id(table.name, ROW_COLUMNS[table.name]):
             with suppress(Damaged):
                 count += self._put(table, _intact(typed(found, Row)))
         return count
 
     def _former(self) -> int:
         items = map(former.item_of, self._by_id("items", former.ITEM_COLUMNS))
-        crates = map(former.items_of, self._by_id("crates", former.CRATE_COLUMNS))
+        batches = map(former.items_of, self._by_id("crates", former.BATCH_COLUMNS))
         dead = map(former.item_of, self._by_id("dead", former.DEAD_COLUMNS))
         return (
             self._items(self._waiting, items)
-            + self._items(self._waiting, chain.from_iterable(crates))
+            + self._items(self._waiting, chain.from_iterable(batches))
             + self._items(self._dead, dead)
         )
 
@@ -184,7 +185,7 @@ class _Copy:
 def _intact(row: Row) -> list[Row]:
     """Return rows of the entries of a row that are what was written."""
     columns = row.columns()
-    damaged = runs(row.id + place for place in columns.damaged(row.kind))
+    damaged = ranges_of(row.id + place for place in columns.damaged(row.kind))
     return [
         row.with_entries(one.start, columns.part(one.start - row.id, one.stop - row.id))
         for one in without(row.ids, damaged)

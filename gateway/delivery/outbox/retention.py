@@ -10,10 +10,11 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.id_ranges import common, runs, total, without
+from gateway.delivery.outbox.id_ranges import common, ranges_of, total, without
 from gateway.delivery.outbox.leases import Leases
-from gateway.delivery.outbox.rows import CHUNK_ROWS, MAX_ROW_ENTRIES, Head, Table, placeholders
+from gateway.delivery.outbox.rows import CHUNK_ROWS, MAX_ROW_ENTRIES, Summary, placeholders
 from gateway.delivery.outbox.store import Store
+from gateway.delivery.outbox.tables import Table
 from gateway.errors import DeliveryReason
 
 _LATE: Final = "WHERE queue = ?1 AND oldest < ?2 AND since < ?2 ORDER BY oldest"
@@ -52,8 +53,8 @@ class ReplayDeadLetters(msgspec.Struct, frozen=True):
     def apply(self, store: Store) -> int:
         """Return how many wait again; 0 once there are no more."""
         queue = store.queues.known.get(self.destination)
-        heads = iter(()) if queue is None else store.dead.heads(_DEAD, (queue.id,))
-        ids = [head.ids for head in enough(heads)]
+        summaries = iter(()) if queue is None else store.dead.summaries(_DEAD, (queue.id,))
+        ids = [summary.ids for summary in enough(summaries)]
         return store.replay((number for run in ids for number in run), self.now_ns)
 
 
@@ -88,14 +89,16 @@ class DeleteOfTypes(msgspec.Struct, frozen=True):
         """Return how many were deleted, and the last ID looked at, 0 at the end."""
         queue = store.queues.known.get(self.destination)
         kinds = () if queue is None else store.queues.of_types(queue, self.types)
-        heads = list(
-            enough(head for head in of_kinds(store.waiting, kinds, self.within.start) if head.id in self.within)
+        summaries = list(
+            enough(
+                summary for summary in of_kinds(store.waiting, kinds, self.within.start) if summary.id in self.within
+            )
         )
         leased = self.leases.leased
-        free = [part for head in heads for part in without(head.ids, leased.within(head.ids))]
+        free = [part for summary in summaries for part in without(summary.ids, leased.within(summary.ids))]
         count = total(store.drop(store.waiting, free))
         store.queues.record(self.now_ns, self.destination, DeliveryReason.CUT_OFF, count)
-        return count, max((head.ids.stop - 1 for head in heads), default=0)
+        return count, max((summary.ids.stop - 1 for summary in summaries), default=0)
 
 
 class ForgetTypes(msgspec.Struct, frozen=True):
@@ -115,19 +118,19 @@ class ForgetTypes(msgspec.Struct, frozen=True):
 
 def of_kinds(
     table: Table, kinds: Sequence[int], first: int, more: str = "", values: Sequence[object] = ()
-) -> Iterator[Head]:
+) -> Iterator[Summary]:
     """Yield what rows of these kinds say, by ID from `first` on, if they meet a further condition."""
     # By the table itself: an index has no order by ID.
     condition = f"NOT INDEXED WHERE id >= ? AND kind IN ({placeholders(kinds)}) {more} ORDER BY id"
-    return table.heads(condition, (first, *kinds, *values))
+    return table.summaries(condition, (first, *kinds, *values))
 
 
-def enough(heads: Iterator[Head]) -> Iterator[Head]:
+def enough(summaries: Iterator[Summary]) -> Iterator[Summary]:
     """Yield as many rows as a step works on."""
     rows = entries = 0
-    for head in heads:
-        yield head
-        rows, entries = rows + 1, entries + head.count
+    for summary in summaries:
+        yield summary
+        rows, entries = rows + 1, entries + summary.count
         if rows >= CHUNK_ROWS or entries >= MAX_STEP_ENTRIES:
             return
 
@@ -150,7 +153,7 @@ def _aged(store: Store, table: Table, condition: str, destination: str, before_n
     leased = leases.leased
     for row in table.rows(condition, (queue.id, before_ns)):
         received = row.columns().received
-        late = runs(place + row.id for place, time in enumerate(received) if time < before_ns)
+        late = ranges_of(place + row.id for place, time in enumerate(received) if time < before_ns)
         live = [part for one in table.live(row.ids) for part in common(one, late)]
         old += [part for one in live for part in without(one, leased.within(one))]
         if total(old) >= MAX_STEP_ENTRIES:

@@ -11,10 +11,11 @@ import msgspec
 from gateway.delivery.outbox.arrivals import Arrivals
 from gateway.delivery.outbox.columns import Columns
 from gateway.delivery.outbox.dedup import DedupTable
-from gateway.delivery.outbox.id_ranges import common, runs, total
+from gateway.delivery.outbox.id_ranges import common, ranges_of, total
 from gateway.delivery.outbox.interface import NANOS_PER_SECOND
 from gateway.delivery.outbox.queues import Queues
-from gateway.delivery.outbox.rows import Row, Table
+from gateway.delivery.outbox.rows import Row
+from gateway.delivery.outbox.tables import Table
 from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.telemetry import ResourceUsage
@@ -135,7 +136,7 @@ class Store:
         """Yield rows that were never deferred, oldest first, from that on which holds the ID `low_watermark`."""
         queue = self.queues.known.get(destination)
         if queue is not None:
-            first = [head.id for head in self.waiting.over(range(low_watermark, low_watermark + 1))]
+            first = [summary.id for summary in self.waiting.over(range(low_watermark, low_watermark + 1))]
             yield from self.waiting.rows(_FRESH, (queue.id, *first) if first else (queue.id, low_watermark))
 
     def oldest(self, destination: str) -> int:
@@ -151,19 +152,24 @@ class Store:
 
         One that an operator has made a dead letter meanwhile is delivered all the same.
         """
-        ranges = runs(ids)
+        ranges = ranges_of(ids)
         found = total(self.drop(self.waiting, ranges))
         return found if found == total(ranges) else found + self.discard(ids)
 
     def defer(self, ids: Iterable[int], due_ns: int, failures: int) -> None:
         """Have items due at a time, with so many failures more."""
-        ranges = runs(ids)
+        ranges = ranges_of(ids)
         if not due_ns and not failures:
             # What has never failed is due at once as it is.
-            ranges = [one for head, _, wanted in self.waiting.chosen(ranges) if head.due for one in wanted]
+            ranges = [
+                one
+                for summary, _, wanted in self.waiting.chosen(ranges)
+                if summary.next_attempt_at_ns
+                for one in wanted
+            ]
         self.waiting.put(
             [
-                msgspec.structs.replace(row, due=due_ns, attempts=row.attempts + failures)
+                msgspec.structs.replace(row, next_attempt_at_ns=due_ns, attempts=row.attempts + failures)
                 for row in self.waiting.take(ranges)
             ]
         )
@@ -172,22 +178,22 @@ class Store:
         """Make dead letters of items, each for a reason."""
         for reason in dict.fromkeys(reasons.values()):
             ids = [number for number, why in reasons.items() if why is reason]
-            for row in self.waiting.take(runs(ids)):
+            for row in self.waiting.take(ranges_of(ids)):
                 self._move(row, self.waiting, self.dead)
                 self.dead.put([msgspec.structs.replace(row, reason=reason.value, dead_at=now_ns)])
 
     def replay(self, ids: Iterable[int], now_ns: int) -> int:
         """Make items of dead letters again, as if they had never failed. Return how many; their delivery begins now."""
         count = 0
-        for row in self.dead.take(runs(ids)):
+        for row in self.dead.take(ranges_of(ids)):
             self._move(row, self.dead, self.waiting)
-            self.waiting.put([msgspec.structs.replace(row, attempts=0, due=0, since=now_ns)])
+            self.waiting.put([msgspec.structs.replace(row, attempts=0, next_attempt_at_ns=0, since=now_ns)])
             count += row.count
         return count
 
     def discard(self, ids: Iterable[int]) -> int:
         """Delete dead letters. Return how many there were."""
-        return total(self.drop(self.dead, runs(ids)))
+        return total(self.drop(self.dead, ranges_of(ids)))
 
     def erase(
         self, subjects: Collection[bytes], now_ns: int, leased: Sequence[range] = ()
@@ -200,7 +206,7 @@ class Store:
         gone: dict[str, list[range]] = {}
         for table in (self.waiting, self.dead):
             for queue, ids in table.about(subjects):
-                gone.setdefault(self.queues.by_id[queue].destination, []).extend(self.drop(table, ids))
+                gone.setdefault(self.queues.queue(queue).destination, []).extend(self.drop(table, ids))
         for name, ids in gone.items():
             sent = total(part for one in ids for part in common(one, leased))
             self.queues.record(now_ns, name, DeliveryReason.ERASED, total(ids) - sent)
@@ -210,13 +216,13 @@ class Store:
         """Delete entries. Return the IDs of those that there were."""
         gone = table.drop(ranges)
         for one in gone:
-            self.queues.by_id[one.queue].add(table.name, -one.count, -one.size)
+            self.queues.queue(one.queue).add(table.name, -one.count, -one.size)
         self._removed += len(gone)
         return [run for one in gone for run in one.ids]
 
     def _move(self, row: Row, table: Table, into: Table) -> None:
         """Count entries in another table."""
-        queue = self.queues.by_id[row.queue]
+        queue = self.queues.queue(row.queue)
         queue.add(table.name, -row.count, -row.size)
         queue.add(into.name, row.count, row.size)
         self._removed += 1

@@ -11,8 +11,9 @@ import msgspec
 
 from gateway.delivery.outbox.id_ranges import common
 from gateway.delivery.outbox.queues import Queue
-from gateway.delivery.outbox.rows import Row, Table
+from gateway.delivery.outbox.rows import Row
 from gateway.delivery.outbox.store import MAX_TIME_NANOS, Store
+from gateway.delivery.outbox.tables import Table
 from gateway.entry_batch import KEY_BYTES
 
 
@@ -81,7 +82,7 @@ def _entries(store: Store, table: Table, choice: EntryFilter, ids: range) -> Ite
 
 
 def _of_queue(store: Store, table: Table, queue: Queue, ids: range) -> Iterator[tuple[StoredEntry, bytes]]:
-    start = min((head.id for head in table.over(ids[:1])), default=ids.start)
+    start = min((summary.id for summary in table.over(ids[:1])), default=ids.start)
     for row in table.rows(_BY_ID, (queue.id, start, ids.stop)):
         live = [part for one in table.live(row.ids) for part in common(one, [ids])]
         yield from _of_row(store, queue.destination, row, live)
@@ -103,7 +104,7 @@ def _of_row(store: Store, destination: str, row: Row, ids: Sequence[range]) -> I
             columns.keys[place * KEY_BYTES : (place + 1) * KEY_BYTES].hex(),
             columns.received[place],
             row.attempts,
-            row.due,
+            row.next_attempt_at_ns,
             row.reason,
             row.dead_at,
             bool(type_) and place not in damaged,
