@@ -14,13 +14,14 @@ import pytest
 from click.testing import CliRunner, Result
 from kannelle.privacy.v1 import analytics_pb2
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.cli import main
 from gateway.cli.entry_table import age, moment
 from gateway.cli.message_sizes import sizes
+from gateway.entry_batch import EntryBatch
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, Release
-from tests.delivery.cases import NOW_NS, SECOND_NS
+from tests.delivery.cases import NOW_NS, SECOND_NS, ids
 from tests.delivery.outboxes import asked, opened
 
 TYPE: Final = "kannelle.privacy.v1.AnalyticsEvent"
@@ -34,9 +35,9 @@ def event(number: int) -> analytics_pb2.AnalyticsEvent:
     return made
 
 
-def stored(number: int, destination: str) -> OutboxEntry:
-    release = Release(destination, TYPE, "a-plan", event(number).SerializeToString())
-    return OutboxEntry(release, number.to_bytes(16, "big"), b"", NOW_NS)
+def stored(number: int, destination: str) -> EntryBatch:
+    releases = ReleaseBatch(destination, TYPE, "a-plan", [event(number).SerializeToString()])
+    return EntryBatch(releases, number.to_bytes(16, "big"), [NOW_NS])
 
 
 @pytest.fixture
@@ -54,11 +55,11 @@ async def _fill(path: Path) -> None:
     async with opened(path) as outbox:
         await outbox.accept([stored(number, "analytics") for number in range(1, 11)], NOW_NS)
         await outbox.accept([stored(number, "crm") for number in range(11, 13)], NOW_NS)
-        leased = await outbox.lease("analytics", BatchLimits(max_items=3), NOW_NS)
+        first, second, third = ids(await outbox.lease("analytics", BatchLimits(max_items=3), NOW_NS))
         await outbox.dead_letter(
-            {leased[0].id: DeliveryReason.REJECTED, leased[1].id: DeliveryReason.EXPIRED}, NOW_NS + 60 * SECOND_NS
+            {first: DeliveryReason.REJECTED, second: DeliveryReason.EXPIRED}, NOW_NS + 60 * SECOND_NS
         )
-        await outbox.defer([leased[2].id], 2**62)
+        await outbox.defer([third], 2**62)
 
 
 def run(*arguments: str | Path, input: str = "") -> Result:

@@ -15,12 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from gateway import rfc3339
+from gateway.batch_verdict import ReleaseBatch
 from gateway.cli import main
 from gateway.cli.root import COMMANDS
+from gateway.entry_batch import EntryBatch
 from gateway.errors import DeliveryReason
 from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, Release
-from tests.delivery.cases import NOW_NS, SECOND_NS
+from tests.delivery.cases import NOW_NS, SECOND_NS, ids
 from tests.delivery.outboxes import opened
 from tests.support.kannelle_policy import KANNELLE_POLICY
 
@@ -64,8 +65,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def _fill(path: Path) -> None:
-    def item(number: int, destination: str, received_ns: int) -> OutboxEntry:
-        return OutboxEntry(Release(destination, TYPE, "a-plan", b""), number.to_bytes(16, "big"), b"", received_ns)
+    def item(number: int, destination: str, received_ns: int) -> EntryBatch:
+        return EntryBatch(ReleaseBatch(destination, TYPE, "a-plan", [b""]), number.to_bytes(16, "big"), [received_ns])
 
     async with opened(path) as outbox:
         await outbox.accept(
@@ -77,9 +78,9 @@ async def _fill(path: Path) -> None:
             ],
             NOW_NS,
         )
-        leased = await outbox.lease("analytics", BatchLimits(max_items=2), NOW_NS)
-        await outbox.dead_letter({leased[0].id: DeliveryReason.REJECTED}, NOW_NS + 60 * SECOND_NS + 5)
-        await outbox.defer([leased[1].id], NOW_NS + SECOND_NS // 4)
+        first, second = ids(await outbox.lease("analytics", BatchLimits(max_items=2), NOW_NS))
+        await outbox.dead_letter({first: DeliveryReason.REJECTED}, NOW_NS + 60 * SECOND_NS + 5)
+        await outbox.defer([second], NOW_NS + SECOND_NS // 4)
         for destination in ("crm", "billing"):
             await outbox.delete_expired(destination, NOW_NS + 10 * SECOND_NS, NOW_NS + 20 * SECOND_NS)
         await outbox.accept([item(5, "crm", NOW_NS), item(6, "billing", NOW_NS + 7)], NOW_NS)

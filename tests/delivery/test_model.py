@@ -69,7 +69,8 @@ class Model:
             for text, one in self.kept.items()
             if one.destination == "crm"
             and one.received_ns < before_ns
-            and (dead if one.due is None else text not in self.leased and (dead or one.since < before_ns))
+            and text not in self.leased
+            and (dead or (one.due is not None and one.since < before_ns))
         ]
 
     def due(self, now_ns: int) -> set[str]:

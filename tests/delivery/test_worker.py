@@ -247,7 +247,7 @@ async def test_what_may_not_leave_any_more_does_not(row: str, tmp_path: Path) ->
             await recipient.wait_for(2)
         assert (recipient.texts, case.waiting) == (["0", "2"], waiting)
         assert ({**case.counts.purged}, {**case.counts.dead_lettered}) == (purged, dead_lettered)
-    recorded = asked(tmp_path / "outbox.db", "SELECT destination, reason, count FROM sweeps")
+    recorded = asked(tmp_path / "outbox.db", "SELECT destination, reason, count FROM deletions")
     assert recorded == [(*key, count) for key, count in purged.items()]
 
 

@@ -73,7 +73,7 @@ async def _left(state: Path) -> None:
     async with opened(state / NAME) as outbox:
         await outbox.accept([entry("a", "crm"), entry("b", "crm")], NOW_NS)
         (leased,) = await outbox.lease("crm", BatchLimits(max_items=1), NOW_NS)
-        await outbox.dead_letter(dict.fromkeys(leased.ids, DeliveryReason.REJECTED), NOW_NS)
+        await outbox.dead_letter({leased.ids.start: DeliveryReason.REJECTED}, NOW_NS)
 
 
 ARCHIVED: Final = MAY_RECEIVE["support-archive"]
