@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Final
 
-from tests.bench import event_in_process, handover, hop, otlp, outbox, shapes, start, track_events
+from tests.bench import event_in_process, handover, hop, long_queue, otlp, outbox, shapes, start, track_events
 from tests.bench.instructions import Counter, counter
 from tests.bench.measure import FULL, QUICK, Size
 from tests.bench.readme import README, outside, tables, with_tables
@@ -23,6 +23,7 @@ PARTS: Final[Mapping[str, ModuleType]] = {
     "otlp": otlp,
     "handover": handover,
     "outbox": outbox,
+    "queue": long_queue,
     "start": start,
 }
 

@@ -1,4 +1,4 @@
-"""The outbox and what stores by it, against bare SQLite; and how fast a long queue is leased, in how much memory."""
+"""The outbox and what stores by it, against bare SQLite."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import count
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
+from gateway.batch_verdict import ReleaseBatch
 from gateway.config import Outbox
 from gateway.delivery.outbox.writer import SqliteOutbox
-from gateway.exporters.base import BatchLimits
-from gateway.model import OutboxEntry, QueueDepth, Release
+from gateway.entry_batch import FINGERPRINT_BYTES, HASH_BYTES, KEY_BYTES, EntryBatch
 from tests.bench import servers, track_events
-from tests.bench.asked_process import asked, measured
 from tests.bench.client import AT_ONCE
 from tests.bench.gateway import gateway
 from tests.bench.instructions import Counter
 from tests.bench.measure import Key, Measure, Sample, Size, in_turn
-from tests.bench.process import Server, resident_mib, scratch
+from tests.bench.process import Server, scratch
 from tests.bench.table import Case, Layout, Measured
 from tests.bench.values import NONE
 
 PAYLOAD: Final = os.urandom(250)
 ROOMY: Final = Outbox(max_bytes=1 << 40, margin=0)
-RELEASE: Final = Release("analytics", "kannelle.privacy.v1.AnalyticsEvent", "0" * 64, PAYLOAD)
 
 ACCEPTED: Final = {1: (8, 2_000), 100: (2, 20_000), 500: (2, 30_000)}
 """By releases a call: how many callers at once, and how many releases in a round."""
@@ -73,33 +70,13 @@ STORED: Final = Layout(
     no_aim="a call of one release or event is dominated by what isn't the volume's",
 )
 
-QUEUES: Final = (1_000, 100_000, 1_000_000)
-PUT_OFF: Final = 500
-
-
-def _queue(items: int) -> str:
-    return f"a queue of {items:,} items"
-
-
-QUEUE: Final = Layout(
-    "queue",
-    "a lease of 500 at the head of a queue of which 500 items wait to be tried again, in a process of its own",
-    "a lease",
-    tuple(Case(_queue(items), reference="" if items == QUEUES[0] else _queue(QUEUES[0])) for items in QUEUES),
-    clock="wall",
-    counted=False,
-    memory=True,
-)
-
-LAYOUTS: Final = (STORED, QUEUE)
+LAYOUTS: Final = (STORED,)
 
 
 def run(size: Size, counter: Counter | None) -> Iterator[tuple[Layout, Measured]]:
-    """Measure what is stored, then the queues."""
-    with scratch() as folder:
-        with gateway(folder / "gateway", policy=track_events.analytics("delivery: stored")) as server:
-            yield STORED, Measured(in_turn(_stored(folder, server, size), size.rounds))
-        yield QUEUE, _queues(folder, size)
+    """Measure what is stored."""
+    with scratch() as folder, gateway(folder / "gateway", policy=track_events.analytics("delivery: stored")) as server:
+        yield STORED, Measured(in_turn(_stored(folder, server, size), size.rounds))
 
 
 def _stored(folder: Path, server: Server, size: Size) -> Mapping[Key, Measure]:
@@ -131,12 +108,12 @@ def _rows(fresh_file: Callable[[], Path], each: int, rows: int) -> Measure:
                 database.execute("BEGIN IMMEDIATE")
                 database.executemany("INSERT INTO entries (payload) VALUES (?)", [(PAYLOAD,)] * each)
                 database.execute("COMMIT")
-            return _since(cpu, wall, rows // each * each)
+            return since(cpu, wall, rows // each * each)
 
     return measure
 
 
-def _since(cpu: float, wall: float, units: int) -> Sample:
+def since(cpu: float, wall: float, units: int) -> Sample:
     return Sample((time.process_time() - cpu) / units, (time.perf_counter() - wall) / units)
 
 
@@ -149,24 +126,28 @@ def _releases(fresh_file: Callable[[], Path], each: int, size: Size) -> Measure:
 async def _accepted(path: Path, each: int, callers: int, calls: int) -> Sample:
     """With what releases have in practice: a key, a mark, two subjects."""
     outbox = SqliteOutbox.open(path, ROOMY)
-    waiting = [[list(_parcels(each)) for _ in range(calls)] for _ in range(callers)]
+    waiting = [[batch(each) for _ in range(calls)] for _ in range(callers)]
 
-    async def caller(mine: list[list[OutboxEntry]]) -> None:
-        for entries in mine:
-            await outbox.accept(entries, time.time_ns())
+    async def caller(mine: list[EntryBatch]) -> None:
+        for batch in mine:
+            await outbox.accept([batch], time.time_ns())
 
     cpu, wall = time.process_time(), time.perf_counter()
     await asyncio.gather(*map(caller, waiting))
-    sample = _since(cpu, wall, each * calls * callers)
+    sample = since(cpu, wall, each * calls * callers)
     await outbox.close()
     return sample
 
 
-def _parcels(number: int) -> Iterator[OutboxEntry]:
-    now = time.time_ns()
-    for _ in range(number):
-        hashes = os.urandom(56)
-        yield OutboxEntry(RELEASE, hashes[:16], hashes[16:24], now, (hashes[24:40], hashes[40:]))
+def batch(number: int, subjects: Sequence[bytes] = ()) -> EntryBatch:
+    """So many releases, each about two subjects of its own where none are given."""
+    return EntryBatch(
+        ReleaseBatch("analytics", "kannelle.privacy.v1.AnalyticsEvent", "0" * 64, [PAYLOAD] * number),
+        os.urandom(KEY_BYTES * number),
+        [time.time_ns()] * number,
+        subjects or [os.urandom(2 * HASH_BYTES) for _ in range(number)],
+        os.urandom(FINGERPRINT_BYTES * number),
+    )
 
 
 def _fsync(path: Path) -> Sample:
@@ -175,42 +156,4 @@ def _fsync(path: Path) -> Sample:
         for _ in range(FSYNCS):
             file.write(b"\0" * 4096)
             os.fsync(file.fileno())
-        return _since(cpu, wall, FSYNCS)
-
-
-def _queues(folder: Path, size: Size) -> Measured:
-    queues = {(_queue(items), NONE): asked(_fill, folder / f"queue-{items}", size.of(items, 500)) for items in QUEUES}
-    return measured(queues, size)
-
-
-def _fill(pipe: Connection, path: Path, items: int) -> None:
-    async def fill() -> None:
-        outbox = SqliteOutbox.open(path, ROOMY)
-        while outbox.depths().get("analytics", QueueDepth()).items < items:
-            await outbox.accept(list(_parcels(500)), time.time_ns())
-        leased = await outbox.lease("analytics", BatchLimits(), time.time_ns())
-        if items > PUT_OFF:
-            await outbox.defer([one.id for one in leased], time.time_ns() + 3600 * 10**9)
-        else:
-            await outbox.defer([one.id for one in leased], 0, failed=False)
-        pipe.send(resident_mib(os.getpid()))
-        while await asyncio.to_thread(_asked, pipe):
-            pipe.send(await _lease(outbox))
-        await outbox.close()
-
-    asyncio.run(fill())
-
-
-def _asked(pipe: Connection) -> bool:
-    try:
-        return bool(pipe.recv())
-    except EOFError:
-        return False
-
-
-async def _lease(outbox: SqliteOutbox) -> Sample:
-    cpu, wall = time.process_time(), time.perf_counter()
-    leased = await outbox.lease("analytics", BatchLimits(), time.time_ns())
-    sample = _since(cpu, wall, 1)
-    await outbox.defer([one.id for one in leased], 0, failed=False)
-    return sample
+        return since(cpu, wall, FSYNCS)

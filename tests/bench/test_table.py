@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.bench import event_in_process, handover, hop, otlp, outbox, shapes, start, track_events
+from tests.bench import event_in_process, handover, hop, long_queue, otlp, outbox, shapes, start, track_events
 from tests.bench.__main__ import PARTS, layouts, main
 from tests.bench.instructions import callgrind_total, perf_total
 from tests.bench.measure import Key, Sample
@@ -175,7 +175,7 @@ def test_each_reference_is_a_row_of_its_own_table(part: object) -> None:
 def test_every_table_has_a_name_of_its_own() -> None:
     every = [
         layout.name
-        for part in (event_in_process, handover, hop, otlp, outbox, shapes, start, track_events)
+        for part in (event_in_process, handover, hop, long_queue, otlp, outbox, shapes, start, track_events)
         for layout in part.LAYOUTS
     ]
     assert sorted(every) == sorted(layouts())
