@@ -68,11 +68,14 @@ class ReadDeadlines:
         self._slots = slots
         self._turn_away = turn_away
         self._clock: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.over = slots.resume
 
     def begin(self, slot: CallSlot, within: float) -> None:
         """Note that a call waits from now on, for so many seconds at most."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         self._slots.wait(slot, loop.time() + within)
         if self._clock is None:
             self._clock = loop.call_later(DEADLINE_CHECK_SECONDS, self._end_overdue, loop)
@@ -97,7 +100,7 @@ class Incoming(CallSlot):
     __slots__ = ("_context", "_deadlines", "_ending", "_reading")
 
     def __init__(self, caller: str, context: Context, reading: Reading, deadlines: ReadDeadlines) -> None:
-        super().__init__(caller)
+        self.caller, self.taken, self.until = caller, True, 0.0
         self._context = context
         self._reading = reading
         self._deadlines = deadlines

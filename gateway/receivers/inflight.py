@@ -25,6 +25,7 @@ class InFlight(Generic[Terms]):
         self._calls: dict[asyncio.Task[object], Terms] = {}
         self._over: set[asyncio.Task[object]] = set()
         self._ends: set[asyncio.TimerHandle] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextmanager
     def going(self, terms: Terms) -> Iterator[None]:
@@ -44,7 +45,9 @@ class InFlight(Generic[Terms]):
 
     def begin(self, terms: Terms) -> asyncio.Task[object]:
         """Note that the running task is a call by these terms, until `end`, and return it."""
-        task = asyncio.current_task()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None, "a call is a task"
         self._calls[task] = terms
         return task

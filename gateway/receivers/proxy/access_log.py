@@ -106,12 +106,15 @@ class AccessLog:
             record.listener, _CODE_NAMES[record.code], record.route, record.destination, record.reason, record.mode
         )
         self._telemetry.record_proxy_call(result, record.took_ns)
-        self._telemetry.record_proxy_fields_stripped(record.fields_stripped)
-        if len(self._waiting) >= MAX_WAITING_ENTRIES:
+        if record.fields_stripped:
+            self._telemetry.record_proxy_fields_stripped(record.fields_stripped)
+        waiting = self._waiting
+        if len(waiting) >= MAX_WAITING_ENTRIES:
             self._telemetry.record_access_log_drops()
             return
-        self._waiting.append(record)
-        self._work.set()
+        if not waiting:
+            self._work.set()
+        waiting.append(record)
 
     def use(self) -> ResourceUsage:
         """Return how many entries wait, of how many may."""
@@ -220,7 +223,7 @@ def serialise(record: AccessRecord) -> bytes:
 
 def bounded_subject(subject: Subject) -> Subject:
     """Return a subject as an entry may hold it: without what is longer than any identifier."""
-    if max(len(subject.user_id), len(subject.work_email)) <= MAX_IDENTIFIER_CHARS:
+    if len(subject.user_id) <= MAX_IDENTIFIER_CHARS and len(subject.work_email) <= MAX_IDENTIFIER_CHARS:
         return subject
     return Subject(
         *(name if len(name) <= MAX_IDENTIFIER_CHARS else "" for name in (subject.user_id, subject.work_email))

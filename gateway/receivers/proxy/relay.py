@@ -43,16 +43,17 @@ class Relay(ABC):
         """Relay a call, and return its one response, or None where responses were written to the context."""
 
     def _options(self, proxied: ProxiedCall, context: Context) -> CallOptions:
-        """Return how the call to the upstream begins.
-
-        With the deadline that the caller has or the route sets, whichever comes first.
-        """
-        timeout, remaining = self._timeout, remaining_seconds(context)
+        """Return how the call to the upstream begins."""
         return {
-            "timeout": timeout if remaining is None else remaining if timeout is None else min(remaining, timeout),
+            "timeout": self._timeout_seconds(context),
             "metadata": proxied.minimise_metadata(proxied.request_policy, context.invocation_metadata()),
             "wait_for_ready": self._wait_for_ready,
         }
+
+    def _timeout_seconds(self, context: Context) -> float | None:
+        """Return the seconds to the deadline that the caller has or the route sets, whichever comes first."""
+        timeout, remaining = self._timeout, remaining_seconds(context)
+        return timeout if remaining is None else remaining if timeout is None else min(remaining, timeout)
 
 
 class UnaryUnaryRelay(Relay):
@@ -65,8 +66,9 @@ class UnaryUnaryRelay(Relay):
     async def run(self, proxied: ProxiedCall, requests: Incoming, context: Context) -> bytes:
         """Return the response."""
         message = await proxied.minimise_request(await requests.only())
+        metadata = proxied.minimise_metadata(proxied.request_policy, context.invocation_metadata())
         try:
-            response = await self._call(message, **self._options(proxied, context))
+            response = await self._call(message, self._timeout_seconds(context), metadata, self._wait_for_ready)
         except UpstreamError as error:
             await _abort(proxied, error, context)
         return await _finish(proxied, response, context)
@@ -147,10 +149,10 @@ async def _relay_response(
 
 async def _finish(proxied: ProxiedCall, response: UnaryResponse, context: Context) -> bytes:
     """Return the one response as the caller gets it, and pass on the metadata around it."""
-    message = await proxied.minimise_response(response.raw)
-    if initial := proxied.minimise_metadata(proxied.response_policy, response.initial):
+    message, policy = await proxied.minimise_response(response.raw), proxied.response_policy
+    if response.initial and (initial := proxied.minimise_metadata(policy, response.initial)):
         await _send_initial_metadata(context, initial)
-    if trailing := proxied.minimise_metadata(proxied.response_policy, response.trailing):
+    if response.trailing and (trailing := proxied.minimise_metadata(policy, response.trailing)):
         context.set_trailing_metadata(trailing)
     return message
 

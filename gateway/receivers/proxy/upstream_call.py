@@ -76,7 +76,6 @@ class UnaryUnary:
     async def __call__(
         self,
         request: bytes,
-        *,
         timeout: float | None,  # noqa: ASYNC109 - gRPC's own word for it
         metadata: MetadataPairs,
         wait_for_ready: bool,
