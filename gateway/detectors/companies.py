@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ import msgspec
 
 from gateway.detectors import data
 from gateway.detectors.check_digits import luhn, unchecked
+from gateway.detectors.lazy_pattern import LazyPattern
 
 _SEPARATORS: Final = str.maketrans("", "", " \t\u00a0.-_/:")
 _MAX_NUMBER_CHARS: Final = 40
@@ -43,9 +43,9 @@ def is_company_number(text: str) -> bool:
     return any(_is_one(plain, form, check) for form, check in _FORMS)
 
 
-def _is_one(plain: str, form: re.Pattern[str], check: Callable[[str], bool]) -> bool:
+def _is_one(plain: str, form: LazyPattern[str], check: Callable[[str], bool]) -> bool:
     match = form.fullmatch(plain)
-    return match is not None and check(match[form.groups])
+    return match is not None and check(match[match.re.groups])
 
 
 def _siret(number: str) -> bool:
@@ -124,5 +124,5 @@ def _check(kind: CompanyNumber) -> Callable[[str], bool]:
 
 
 _FORMS: Final = [
-    (re.compile(kind.form), _check(kind)) for kind in data.table("company_numbers", tuple[CompanyNumber, ...])
+    (LazyPattern(kind.form), _check(kind)) for kind in data.table("company_numbers", tuple[CompanyNumber, ...])
 ]

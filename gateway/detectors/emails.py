@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.detectors import data
 from gateway.detectors.compact import LINE_END
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span
 
 # One character of a label: a letter, a digit, a hyphen, an underscore, or whatever isn't ASCII.
@@ -15,7 +16,7 @@ _CHAR: Final = r"[^\x00-,./:-@\[-^`{-\x7f\s]"
 _OCTETS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9])"
 # A name with a dot whose last label starts with two letters, an IPv4 address, or an address literal. All that is right
 # of the at sign is read once, since none of it holds another one.
-_DOMAIN: Final = re.compile(
+_DOMAIN: Final = LazyPattern(
     rf"@(?:[ \t]{{0,2}}+(?>(?:(?=[\r\n])(?:{LINE_END}))?))(?:(?:{_CHAR}{{1,63}}+\.){{1,20}}"
     rf"(?=[^\W\d_]{{2}}){_CHAR}{{1,63}}+|{_OCTETS}|\[(?:ipv6:)?[0-9a-f:.]{{3,45}}\])",
     re.IGNORECASE,
@@ -33,7 +34,7 @@ _MAX_LOCAL_CHARS: Final = 70
 
 # Bytes that were never text rarely look so regular: labels in one case but for their first letter, and a top-level
 # domain that exists or has four letters. Letters of what comes next may follow it.
-_LIKELY: Final = re.compile(
+_LIKELY: Final = LazyPattern(
     r"@[ \t]*+(?:\r?\n[ \t>]*+)?"
     r"(?:(?:(?:[A-Z]?[a-z0-9_-]+|[A-Z0-9_-]+)\.)+(?P<tld>[A-Z]?[a-z]+|[A-Z]{2,}+)|[0-9.]+|\[[0-9a-zA-Z:.]+\]|.*?[^\x00-\x7f]{2})"
 )

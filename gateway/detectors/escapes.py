@@ -14,6 +14,7 @@ from html.entities import html5
 from typing import Final
 
 from gateway.detectors import data
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spoken_addresses import (
     BRACKETED_DOT,
     CLOSE,
@@ -39,7 +40,7 @@ _JOINED_TLD: Final = rf"(?:(?:dot|point|punkt|punto)[._-])?(?:{'|'.join(sorted(d
 
 # Quantifiers that could run far are possessive and can't start inside a run of their own kind, so one pass is linear in
 # the text. Each alternative begins with a character or a set of them, which is compared before anything else is tried.
-_ESCAPE: Final = re.compile(
+_ESCAPE: Final = LazyPattern(
     rf"""
     (?=[%\\&@(\[{{< \t+_u:/-]|\.a[tr]|(?-i:AT[a-z]))
     (?: %(?>(?:25)*)(?:
@@ -81,7 +82,7 @@ _ESCAPE: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # `bytes=40651-55890` is a range (RFC 9110 section 14).
-_PRINTABLE: Final = re.compile(
+_PRINTABLE: Final = LazyPattern(
     r"(?P<printable>(?!(?<=bytes)=[0-9]{1,12}-(?![0-9]*[a-z@]))(?>(?:=(?>(?:3d)*)[0-9a-f]{2}|=\r?\n)+))", re.IGNORECASE
 )
 _HEX: Final = re.compile(r"(?:%|\\x|=)(?:25|3d)*?([0-9a-f]{2})(?![^%\\=])", re.IGNORECASE)

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from gateway.detectors.hints import Hint, automaton
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.spans import Span
 
 _HEX: Final = "[0-9A-Fa-f]"
 _HEXTET: Final = rf"{_HEX}{{1,4}}"
-_COLON_RUN: Final = re.compile(
+_COLON_RUN: Final = LazyPattern(
     rf"(?>(?:::)?){_HEXTET}(?>(?:::?{_HEXTET})+)(?>(?:::)?)|(?<![0-9A-Za-z_])(?:::{_HEXTET}|{_HEXTET}::)(?![0-9A-Za-z_:])"
 )
-_MIXED_RUN: Final = re.compile(rf"{_HEXTET}+(?>(?:[:/_-]{{1,2}}{_HEXTET}+){{2,}})")
+_MIXED_RUN: Final = LazyPattern(rf"{_HEXTET}+(?>(?:[:/_-]{{1,2}}{_HEXTET}+){{2,}})")
 _HEXTET_WITH_DIGIT: Final = rf"{_HEX}{{0,3}}[0-9]{_HEX}{{0,3}}"
 _SOME_HEXTETS: Final = rf"(?:{_HEXTET}(?::{_HEXTET})*)?"
 # What is in each text with an address, or nearly, as one automaton: eight hextets, one with a digit; `::` once between
@@ -82,7 +83,7 @@ def _may_be_mixed(text: str) -> bool:
     return enough and _MIXED_HINT(text)
 
 
-def _runs(pattern: re.Pattern[str], text: str, *, mixed: bool) -> Iterator[tuple[re.Match[str], Run]]:
+def _runs(pattern: LazyPattern[str], text: str, *, mixed: bool) -> Iterator[tuple[re.Match[str], Run]]:
     """The runs that have colons enough.
 
     If `mixed`, those that have other separators as well, which count as colons.

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.detectors.compact import FILLER
 from gateway.detectors.hints import Hint
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.numbering import is_international
 
 _LIST_SIGNS: Final = ",;|*~"
@@ -24,13 +25,13 @@ _LINE_HINT: Final = Hint(rf"[0-9]\)?{_LINE}\(?[0-9]{{2}}")
 # Written so that the search skips to a digit: which one it is, and what may not stand before it, is looked at
 # afterwards.
 _FIRST: Final = r"[0-9](?<![0-9].)"
-_LISTED: Final = re.compile(
+_LISTED: Final = LazyPattern(
     rf"{_FIRST}(?:[0-9]{{3}}(?P<four>{_LIST_SIGN})[0-9]{{4}}(?:(?P=four)[0-9]{{4}}){{2}}"
     rf"|(?<=3)[47][0-9]{{2}}(?P<six>{_LIST_SIGN})[0-9]{{6}}(?P=six)[0-9]{{5}}"
     rf"|(?<=0)[1-9](?P<pair>{_LIST_SIGN})[0-9]{{2}}(?:(?P=pair)[0-9]{{2}}){{3}}"
     rf"|(?:(?<=\+[1-9])|(?<=0)0[1-9])[0-9]{{0,2}}(?P<any>{_LIST_SIGN})[0-9]{{1,4}}(?:(?P=any)[0-9]{{2,4}}){{2,4}})(?![0-9])"
 )
-_WRAPPED: Final = re.compile(
+_WRAPPED: Final = LazyPattern(
     rf"{_FIRST}(?:[0-9]{{3}}(?:{_JOINT}[0-9]{{4}}){{3}}|(?<=3)[47][0-9]{{2}}{_JOINT}[0-9]{{6}}{_JOINT}[0-9]{{5}}"
     rf"|(?<=0)(?<![ \n][0-9]{{2}}[ .-].)(?<!\A[0-9]{{2}}[ .-].)[1-9](?:{_JOINT}[0-9]{{2}}){{4}}"
     rf"|(?<=0)[0-9]{{3}}(?:{_JOINT}[0-9]{{2}}){{3}}|(?<=0)[0-9]{{2}}{_JOINT}[0-9]{{3,4}}{_JOINT}[0-9]{{4}}"

@@ -20,15 +20,16 @@ class LazyPattern(Generic[AnyStr]):
     match: Callable[..., re.Match[AnyStr] | None]
     fullmatch: Callable[..., re.Match[AnyStr] | None]
     finditer: Callable[..., Iterator[re.Match[AnyStr]]]
+    sub: Callable[..., AnyStr]
 
     def __init__(self, pattern: AnyStr, flags: re.RegexFlag = re.NOFLAG) -> None:
         self._pattern: AnyStr = pattern
         self._flags = flags
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("search", "match", "fullmatch", "finditer"):
+        if name not in ("search", "match", "fullmatch", "finditer", "sub"):
             raise AttributeError(name)
         compiled = re.compile(self._pattern, self._flags)
         self.search, self.match = compiled.search, compiled.match
-        self.fullmatch, self.finditer = compiled.fullmatch, compiled.finditer
+        self.fullmatch, self.finditer, self.sub = compiled.fullmatch, compiled.finditer, compiled.sub
         return getattr(compiled, name)

@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.detectors import data
 from gateway.detectors.hints import automaton
+from gateway.detectors.lazy_pattern import LazyPattern
 
 
 class DomainOverrides(dict[str, bool]):
@@ -42,7 +43,7 @@ _PERSONAL_TLDS: Final = data.lines("personal_tlds")
 
 # The brands that exist under every country's domain.
 _COUNTRY: Final = r"\.(?:com|(?:com?\.)?[a-z]{2})"
-_BRANDED: Final = re.compile(rf"(?:.*\.)?(?:{'|'.join(sorted(_BRANDS))}){_COUNTRY}")
+_BRANDED: Final = LazyPattern(rf"(?:.*\.)?(?:{'|'.join(sorted(_BRANDS))}){_COUNTRY}")
 
 # The same where it stands in a text, and long names of the core right after letters too.
 _JOINED: Final = "|".join(
@@ -58,7 +59,7 @@ _SPELT: Final = automaton(
 )
 
 # A domain of somebody's that starts with a consumer's: `gmail.com.acme.example`.
-_PRETENDED: Final = re.compile(
+_PRETENDED: Final = LazyPattern(
     rf"(?:^|\.)(?:(?:{'|'.join(sorted(_BRANDS))})\.com|{'|'.join(map(re.escape, sorted(_CORE)))})\.[^.]+\."
 )
 

@@ -41,7 +41,7 @@ class _Phrase(msgspec.Struct, frozen=True):
     """Some words in a row, each in all its forms; `index` is its place in the list that it comes from."""
 
     index: int
-    parts: tuple[frozenset[str], ...]
+    parts: tuple[Words, ...]
 
     def matches_at(self, found: Words, start: int) -> bool:
         """Whether the words from `start` on are this phrase."""
@@ -52,7 +52,7 @@ class _Phrase(msgspec.Struct, frozen=True):
 class _PhraseIndex:
     """Phrases by what they begin with, so that looking one up costs the same however many there are."""
 
-    def __init__(self, phrases: Sequence[Words], forms: Callable[[str], frozenset[str]]) -> None:
+    def __init__(self, phrases: Sequence[Words], forms: Callable[[str], Words]) -> None:
         self.by_head: dict[str, list[_Phrase]] = {}
         for index, phrase in enumerate(phrases):
             made = _Phrase(index, tuple(map(forms, phrase)))
@@ -109,15 +109,15 @@ class Phrases:
         return found
 
 
-def _forms(part: str) -> frozenset[str]:
+def _forms(part: str) -> Words:
     """A word as it is and with a plural's s, or without the one that it has."""
-    singular = {part[:-1]} if len(part) > 3 and part.endswith("s") else frozenset[str]()
-    return frozenset({part, f"{part}s"} | singular)
+    singular = (part[:-1],) if len(part) > 3 and part.endswith("s") else ()
+    return (part, f"{part}s", *singular)
 
 
-def _harmless_forms(part: str) -> frozenset[str]:
+def _harmless_forms(part: str) -> Words:
     """A word as it is, and with a plural's s unless it has one.
 
     Password resets are counted, a password reset may come with a code.
     """
-    return frozenset({part} if part.endswith("s") else {part, f"{part}s"})
+    return (part,) if part.endswith("s") else (part, f"{part}s")

@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.detectors import data
 from gateway.detectors.hints import automaton
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.secret_values import value_span
 from gateway.detectors.spans import Span
 
@@ -68,12 +69,12 @@ _ANY_HINT: Final = automaton(f"{_HINTS}|(?i:{_PASSWORDS}|{_OTHERS}|basic)")
 _SHAPES: Final = automaton("|".join(f"(?:{shape.pattern})" for shape in _TABLE.shapes))
 _BASIC_FOUND: Final = re.compile(_BASIC)
 _NAMED: Final = automaton(f"(?i)(?:{_TAG}|{_OPTION}|{_NAMES}{_SIGN}{_SCHEME})")
-_PARTS: Final = re.compile(
+_PARTS: Final = LazyPattern(
     rf"(?P<name>[^:=]*)(?P<sign>[:=>]+)[*_]*[ \t]*(?P<scheme>{_SCHEME})", re.IGNORECASE | re.DOTALL
 )
-_IS_PASSWORD: Final = re.compile(_PASSWORDS, re.IGNORECASE)
+_IS_PASSWORD: Final = LazyPattern(_PASSWORDS, re.IGNORECASE)
 _IS_PHRASE: Final = re.compile(_PHRASES, re.IGNORECASE)
-_HARMLESS: Final = re.compile("|".join(_TABLE.harmless), re.IGNORECASE)
+_HARMLESS: Final = LazyPattern("|".join(_TABLE.harmless), re.IGNORECASE)
 _IN_QUERY: Final = re.compile(r"[?&][^\s?&]*\Z")
 _MAX_QUERY_CHARS: Final = 64
 _PUNCTUATION: Final = ",.;:!?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gateway.detectors.lazy_pattern import LazyPattern
 from gateway.detectors.numbering import MAX_DIGITS, is_international, is_mobile, is_valid, trunk
 
 MOBILE_FIRST_DIGITS: Final = {"33": "67", "353": "8", "32": "4", "49": "1"}
@@ -19,7 +20,7 @@ Also Switzerland, Spain, Italy and the Netherlands.
 _MAX_NATIONAL_DIGITS: Final = 12
 """Digits of a national number without anything dialled before it: fewer than a card's."""
 
-_WRITTEN: Final = re.compile(
+_WRITTEN: Final = LazyPattern(
     r"(?:tel:|phone:)?(?P<number>\+?[0-9 ()./-]*[0-9][)]?)(?:[ ,;]{0,3}(?:ext(?:ension|n)?|poste|app?(?:arat)?|x|#)[ .:=]{0,2}[0-9]{1,8})?",
     re.IGNORECASE,
 )

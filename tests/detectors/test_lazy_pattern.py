@@ -18,6 +18,7 @@ def test_it_finds_what_the_pattern_finds(pattern: str, text: str, start: int) ->
     lazy, plain = LazyPattern(pattern, re.IGNORECASE), re.compile(pattern, re.IGNORECASE)
     for _ in range(2):
         assert [match.span() for match in lazy.finditer(text)] == [match.span() for match in plain.finditer(text)]
+        assert lazy.sub("-", text) == plain.sub("-", text)
         for found, expected in (
             (lazy.search(text, start), plain.search(text, start)),
             (lazy.match(text, start), plain.match(text, start)),
