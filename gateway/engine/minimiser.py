@@ -11,8 +11,10 @@ from google.protobuf.message import Message
 
 from gateway.engine.context import DecisionContext
 from gateway.engine.interface import FieldCounter
+from gateway.engine.lone_records import Shell
 from gateway.engine.masks import surveys
 from gateway.engine.persons import find_person
+from gateway.engine.record_frames import MIN_FRAMED_ITEMS, BatchFrames
 from gateway.engine.steps import checks
 from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, field_counts
 from gateway.engine.subject_index import SubjectIndex
@@ -29,19 +31,34 @@ class Minimiser:
         self._schemas = build(plan.messages)
         self._surveys = surveys(plan)
         self._find_person = find_person(plan)
-        made = checks(plan, self.minimise)
+        made, self._lone_records = checks(plan, self.minimise)
         self._checks = [made.get(index) for index in range(len(plan.messages))]
         self._has_maps = any(message.form is Form.MAP_ENTRY for message in plan.messages)
         self._has_required = any(
             field.presence is Presence.REQUIRED for message in plan.messages for field in message.fields
         )
 
-    def minimise_item(self, raw: bytes, context: DecisionContext) -> tuple[Message, bytes]:
-        """What may leave of an item of the plan's type, parsed and serialised. Raises Refused."""
+    def frames(self, items: int) -> BatchFrames | None:
+        """What tells the items of a batch that differ in their record alone; None where they can't be such."""
+        records = self._lone_records
+        return None if records is None or items < MIN_FRAMED_ITEMS else BatchFrames(records.frames)
+
+    def minimise_item(
+        self, raw: bytes, context: DecisionContext, frames: BatchFrames | None
+    ) -> tuple[Message, bytes, Shell | None]:
+        """What may leave of an item of the plan's type, parsed and serialised. Raises Refused.
+
+        Or its record, parsed, with what is left around it.
+        """
         message = read(self._schemas[0], raw)
         if self._find_person is not None:
             self._find_person(message, raw, context)
-        return message, self._minimised(0, message, raw, context)
+        records = self._lone_records
+        key = None if frames is None else frames.key(raw)
+        if records is not None and key is not None and (shell := records.shell(key, message, context)) is not None:
+            self._count(0, message, raw, context)
+            return *records.minimise(message, shell, context), shell
+        return message, self._minimised(0, message, raw, context), None
 
     def minimise(self, index: int, raw: bytes, context: DecisionContext) -> bytes:
         """What may leave of a message of the table at an index. Raises Refused."""
@@ -52,8 +69,7 @@ class Minimiser:
             budget = context.budget
             survey(message, context, None)
             context.budget = budget  # what was looked at here is judged, and counted, below
-        if self._counts is not None and context.stripped_by_category is not None and len(raw) <= MAX_COUNTED_BYTES:
-            self._counts[index](message, context)
+        self._count(index, message, raw, context)
         message.DiscardUnknownFields()
         if (check := self._checks[index]) is not None:
             check(message, context, None)
@@ -66,6 +82,11 @@ class Minimiser:
             else message.SerializePartialToString()
         )
         return payload
+
+    def _count(self, index: int, message: Message, raw: bytes, context: DecisionContext) -> None:
+        """Count what the plan doesn't have, in items of which that is counted."""
+        if self._counts is not None and context.stripped_by_category is not None and len(raw) <= MAX_COUNTED_BYTES:
+            self._counts[index](message, context)
 
 
 class SharedTables:

@@ -20,6 +20,7 @@ from gateway.engine.context import DecisionContext, PersonalAccount
 from gateway.engine.gates import closed_gate
 from gateway.engine.interface import FieldCounter
 from gateway.engine.minimiser import Minimiser, SharedTables
+from gateway.engine.record_frames import BatchFrames
 from gateway.engine.subject import SubjectProjection
 from gateway.engine.subject_index import SubjectIndex
 from gateway.errors import ItemReason, Refused
@@ -54,7 +55,7 @@ class ReferenceEngine:
     def decide(self, raw: bytes, facts: Facts) -> Outcome:
         """Minimise a serialised message of the plan's type."""
         context = DecisionContext(facts)
-        outcome = self._outcome(raw, context, None)
+        outcome = self._outcome(raw, context, None, None)
         if not isinstance(outcome, bytes):
             return outcome
         return Release(
@@ -71,9 +72,10 @@ class ReferenceEngine:
     def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchVerdict:
         """Minimise serialised messages of the plan's type, each with its facts."""
         builder = BatchBuilder(self.plan, self.digest)
+        frames = (self._minimiser or self._first_minimiser()).frames(len(raws))
         for raw, known in zip(raws, facts, strict=True):
             context, found = DecisionContext(known), set[Identifier]() if identifiers else None
-            builder.add(self._outcome(raw, context, found), context, found)
+            builder.add(self._outcome(raw, context, found, frames), context, found)
         return builder.verdict()
 
     def subjects(self, payload: bytes) -> frozenset[Identifier]:
@@ -89,14 +91,14 @@ class ReferenceEngine:
         return self._minimiser
 
     def _outcome(
-        self, raw: bytes, context: DecisionContext, found: set[Identifier] | None
+        self, raw: bytes, context: DecisionContext, found: set[Identifier] | None, frames: BatchFrames | None
     ) -> bytes | Withheld | Refused:
         """Return what is left of an item, or why it has no release; what is stripped is in the context.
 
         Whom what is left is about is added to `found`.
         """
         try:
-            return self._decide(raw, context, found)
+            return self._decide(raw, context, found, frames)
         except PersonalAccount:
             return Withheld(self.plan.destination, ItemReason.PERSONAL_ACCOUNT)
         except RecursionError:  # where the caller's own stack was deep already
@@ -104,7 +106,9 @@ class ReferenceEngine:
         except Refused as error:
             return Refused(error.reason)  # the frames of the one that was raised hold the item
 
-    def _decide(self, raw: bytes, context: DecisionContext, found: set[Identifier] | None) -> bytes | Withheld:
+    def _decide(
+        self, raw: bytes, context: DecisionContext, found: set[Identifier] | None, frames: BatchFrames | None
+    ) -> bytes | Withheld:
         plan, facts = self.plan, context.facts
         self._check_size(raw)
         if facts.personal and plan.vendor:
@@ -112,7 +116,8 @@ class ReferenceEngine:
         weight = 0 if self._weight is None else self._weight()
         if weight:
             context.stripped_by_category = {}
-        message, payload = (self._minimiser or self._first_minimiser()).minimise_item(raw, context)
+        minimiser = self._minimiser or self._first_minimiser()
+        message, payload, shell = minimiser.minimise_item(raw, context, frames)
         # Masks and type URLs can be longer than what they replace; it couldn't be decided on again.
         self._check_size(payload)
         # Only now: what can't be read is refused, whatever its facts are.
@@ -121,7 +126,11 @@ class ReferenceEngine:
         if weight > 1:
             context.weigh(weight)
         if found is not None:
-            (self._subject_index or self._first_subject_index()).add(message, found)
+            index = self._subject_index or self._first_subject_index()
+            if shell is None:
+                index.add(message, found)
+            else:
+                index.add_record(message, shell, found)
         return payload
 
     def _check_size(self, message: bytes) -> None:

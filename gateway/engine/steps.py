@@ -12,6 +12,7 @@ from functools import cache
 
 from gateway.engine.apply_rule import ApplyRule, PlainValue, RawMessage, WrappedValue, keep
 from gateway.engine.attributes import BodyRewrite, KeyReject, KeyValueRewrite
+from gateway.engine.lone_records import Level, LoneRecords, can_be_put_together, only_list
 from gateway.engine.masks import narrowers
 from gateway.engine.message_cache import MAX_CACHED_MESSAGE_BYTES, MessageCache
 from gateway.engine.message_steps import AllSteps, InnerMessage, InnerMessages, MapEntries, MaskedSteps, TellingMessage
@@ -46,12 +47,15 @@ from gateway.plan import (
 from gateway.protobuf.descriptors import with_holders
 
 
-def checks(plan: Plan, minimise: Minimise) -> Mapping[int, Check]:
-    """The check of each of the plan's messages in which there is something to check."""
+def checks(plan: Plan, minimise: Minimise) -> tuple[Mapping[int, Check], LoneRecords | None]:
+    """The check of each of the plan's messages in which there is something to check.
+
+    And what decides on items of one record by the record; None where the plan's aren't such.
+    """
     builder = _Builder(plan, minimise)
     for index in builder.active:
         builder.made[index] = builder.check(plan.messages[index])
-    return builder.made
+    return builder.made, builder.lone_records()
 
 
 def _active(messages: Sequence[MessagePlan]) -> frozenset[int]:
@@ -80,15 +84,38 @@ class _Builder:
 
     def check(self, message: MessagePlan) -> Check:
         """The steps of a message's fields, as one."""
+        steps = [step for _, step in self._steps(message)]
+        if masks := narrowers(message, self._plan):
+            return MaskedSteps(steps, masks).run
+        return steps[0] if len(steps) == 1 else AllSteps(steps).run
+
+    def lone_records(self) -> LoneRecords | None:
+        """What decides on items of one record by the record, where lists of messages lead to records and nothing else.
+
+        Where the message that says who the person is stands beside them, items are looked up by that one.
+        """
+        plan = self._plan
+        if self._telling is not None or not can_be_put_together(plan):
+            return None
+        outer = only_list(plan, 0)
+        inner = None if outer is None else only_list(plan, outer.message or 0)
+        if outer is None or inner is None or inner.message not in self.made:
+            return None
+        levels = self._level(0, outer), self._level(outer.message or 0, inner)
+        return LoneRecords(*levels, inner.message, self.made)
+
+    def _level(self, index: int, holder: FieldPlan) -> Level:
+        steps = self._steps(self._plan.messages[index])
+        at = [field for field, _ in steps].index(holder)
+        return Level(holder, [step for _, step in steps[:at]], [step for _, step in steps[at + 1 :]])
+
+    def _steps(self, message: MessagePlan) -> list[tuple[FieldPlan, Check]]:
         # A span's name last: what it is judged by must have stayed, or it would fare otherwise when it is judged again.
         fields = sorted(
             (field for field in message.fields if not self._is(field, Mask)),
             key=lambda field: self._is(field, SpanName),
         )
-        steps = [step for field in fields if (step := self._step(field)) is not None]
-        if masks := narrowers(message, self._plan):
-            return MaskedSteps(steps, masks).run
-        return steps[0] if len(steps) == 1 else AllSteps(steps).run
+        return [(field, step) for field in fields if (step := self._step(field)) is not None]
 
     def _is(self, field: FieldPlan, kind: type[Rule]) -> bool:
         return field.rule is not None and isinstance(self._plan.rules[field.rule], kind)

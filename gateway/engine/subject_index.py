@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from gateway.engine.apply_rule import INNER
 from gateway.engine.identifiers import CATEGORY, FindIdentifiers, holds, identifiers_of, names, properties
+from gateway.engine.lone_records import Shell
 from gateway.engine.message_cache import MAX_CACHED_MESSAGE_BYTES
 from gateway.engine.rules import VerdictCache
 from gateway.model import NOBODY, Category, Identifier
@@ -72,6 +73,14 @@ class SubjectIndex:
         """Add what a message holds that the plan's own projection has read, and its checks have left as it is."""
         if self._holding:
             self._walks[0](message, found)
+
+    def add_record(self, record: Message, shell: Shell, found: set[Identifier]) -> None:
+        """Add what an item's record holds, and what is left around it."""
+        if shell.subjects is None:
+            shell.subjects = self.read(shell.payload)
+        found.update(shell.subjects)
+        if (walk := self._walks.get(shell.record)) is not None:
+            walk(record, found)
 
     def read_message(self, index: int, raw: bytes, found: set[Identifier]) -> None:
         """Add what a serialised message of the projection at an index holds. Raises Refused."""

@@ -32,6 +32,8 @@ def read_varint(raw: bytes, at: int, most_bytes: int = 10) -> tuple[int, int]:
     if byte < 128:
         return byte, at + 1
     value = byte & 127
+    if most_bytes > 1 and raw[at + 1] < 128:
+        return value | raw[at + 1] << 7, at + 2
     for place in range(1, most_bytes):
         byte = raw[at + place]
         value |= (byte & 127) << 7 * place
