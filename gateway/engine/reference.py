@@ -74,7 +74,8 @@ class ReferenceEngine:
         builder = BatchBuilder(self.plan, self.digest)
         frames = (self._minimiser or self._first_minimiser()).frames(len(raws))
         for raw, known in zip(raws, facts, strict=True):
-            context, found = DecisionContext(known), set[Identifier]() if identifiers else None
+            context = DecisionContext(known)
+            found: set[Identifier] | None = set() if identifiers else None
             builder.add(self._outcome(raw, context, found, frames), context, found)
         return builder.verdict()
 
