@@ -13,13 +13,15 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from gateway.contracts.contract import Contract
-from gateway.exporters.proto_json import PROTO_JSON, SERIALIZATION_ERRORS, JsonDialect, MessageJson, proto_json
+from gateway.exporters.json_forms import PROTO_JSON, JsonDialect
+from gateway.exporters.proto_json import SERIALIZATION_ERRORS, MessageJson, proto_json
 from tests.support.contracts import contract as contract_of
 from tests.support.contracts import encode, proto
 from tests.support.examples import examples
 from tests.support.random_choices import ChoiceSequence
 from tests.support.random_contracts import contract
 from tests.support.random_messages import RandomMessages
+from tests.support.wire_format import record
 
 BYTES: Final = 1000
 NO_FORM: Final = "no form"
@@ -83,7 +85,16 @@ message Item {
   string renamed = 19 [json_name = "Other \\"name"];
   google.protobuf.Struct struct = 20;
   google.protobuf.FloatValue wrapped = 21;
+  One one = 22;
+  repeated Hiding hiding = 23;
+  map<string, One> ones = 24;
+  Single single = 25;
 }
+message One {
+  oneof kind { string text = 1; int64 count = 2; float short = 3; One one = 4; Noted noted = 5; bool is_on = 6; }
+}
+message Hiding { oneof kind { string WhichOneof = 1; int64 HasField = 2; } }
+message Single { optional string text = 1; }
 enum Kind { KIND_UNSPECIFIED = 0; KIND_ONE = 1; }
 enum Noted { NOTED_UNSPECIFIED = 0; NOTED_ONE = 1 [deprecated = true]; }
 """
@@ -106,6 +117,10 @@ HELD: Final = contract_of(proto(BODY))
         ("item {item {}} items {} items {small: 1}", {"item": {"item": {}}, "items": [{}, {"small": 1}]}),
         ("item {short: 0.1 item {short: 3.5}}", {"item": {"item": {"short": 3.5}, "short": 0.1}}),
         ("null: 5", {"null": None}),
+        ("one {} ones {key: 'a' value {text: ''}}", {"one": {}, "ones": {"a": {"text": ""}}}),
+        ("one {one {count: 0}} single {text: ''}", {"one": {"one": {"count": "0"}}, "single": {"text": ""}}),
+        ("one {one {short: 0.1}}", {"one": {"one": {"short": 0.1}}}),
+        ("one {noted: NOTED_ONE} ones {key: 'b' value {is_on: false}}", {"one": {"noted": "NOTED_ONE"}, "ones": {"b": {"isOn": False}}}),
         ("at {seconds: 1 nanos: 20000}", {"at": "1970-01-01T00:00:01.000020Z"}),
         ("any {[type.googleapis.com/t.Item] {kind: KIND_ONE}}", {"any": {"@type": "type.googleapis.com/t.Item", "kind": "KIND_ONE"}}),
         ("snake_case: 'a\\nb' renamed: 'é'", {"snakeCase": "a\nb", 'Other "name': "é"}),
@@ -122,6 +137,11 @@ def test_a_message_has_its_own_form(text: str, expected: object) -> None:
 
 def test_a_number_that_an_enum_lacks_is_shown_as_it_is() -> None:
     assert MessageJson(HELD.message_class).of("t.Item", b"\x40\x63") == {"kind": 99}
+
+
+def test_a_field_may_have_the_name_of_a_method() -> None:
+    raw = record(23, 2, record(1, 2, b"x")) + record(23, 2, record(2, 0, b"\x03"))
+    assert MessageJson(HELD.message_class).of("t.Item", raw) == {"hiding": [{"WhichOneof": "x"}, {"HasField": "3"}]}
 
 
 def test_bytes_are_in_hexadecimal_where_the_dialect_says_so() -> None:

@@ -15,7 +15,8 @@ import msgspec
 
 from gateway.errors import ItemReason, Rejected
 from gateway.exporters.base import MessageClass
-from gateway.exporters.proto_json import SERIALIZATION_ERRORS, JsonDialect, MessageJson
+from gateway.exporters.json_forms import JsonDialect
+from gateway.exporters.proto_json import SERIALIZATION_ERRORS, MessageJson
 from gateway.otlp.signals import BY_ITEM, SIGNALS
 
 # `resource_logs` is `resourceLogs` in JSON: https://protobuf.dev/programming-guides/json/#field-options.
