@@ -172,12 +172,22 @@ class Decider:
         self, flow: Decidable, subjects: Sequence[Subject], received_ns: Sequence[int]
     ) -> Sequence[Facts | None]:
         """Return what is known of each item's subject, asking for each subject at a time once."""
-        known: dict[tuple[Subject, int], Facts | None] = {}
-        for key in zip(subjects, received_ns, strict=True):
-            if key not in known:
-                facts = self._directory.cached_facts(*key)
-                known[key] = None if facts is None else _known(facts, flow.is_personal(key[0]))
+        known = _CachedFacts(flow, self._directory)
         return [known[key] for key in zip(subjects, received_ns, strict=True)]
+
+
+class _CachedFacts(dict[tuple[Subject, int], Facts | None]):
+    """What is known of the subjects of a batch, each at its time: asked for when it is first looked up."""
+
+    def __init__(self, flow: Decidable, directory: Directory) -> None:
+        super().__init__()
+        self._is_personal, self._cached_facts = flow.is_personal, directory.cached_facts
+
+    def __missing__(self, key: tuple[Subject, int]) -> Facts | None:
+        subject, received_ns = key
+        facts = self._cached_facts(subject, received_ns)
+        known = self[key] = None if facts is None else _known(facts, self._is_personal(subject))
+        return known
 
 
 def _subjects(flow: Decidable, raws: Sequence[bytes]) -> tuple[list[Subject], dict[int, RefusalReason]]:
