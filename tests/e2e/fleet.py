@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.recipients import History
-from tests.e2e.rollout_versions import AUTHORITY, AWAY, CALLER, Version
+from tests.e2e.rollout_versions import AUTHORITY, AWAY, CALLER, Recipients, Version
 from tests.support.gateway_process import GatewayProcess
 from tests.support.ports import reserved
 from tests.support.proxy_certificates import certificate_for, dns, write_tls
@@ -28,10 +28,10 @@ _HUB_IS_UP: Final = b"the hub (?:takes what it is handed|is back)"
 class Fleet:
     """All three, and what was in force at each of them when. A test's own thread changes it."""
 
-    def __init__(self, folder: Path, first: Version, web: int, upstream: int, stack: ExitStack) -> None:
-        """Start them with a version: stores are at the port `web`, the service that is called at `upstream`."""
+    def __init__(self, folder: Path, first: Version, recipients: Recipients, stack: ExitStack) -> None:
+        """Start them with a version."""
         delivery, inner = (stack.enter_context(reserved()) for _ in range(2))
-        self._ports = web, inner, upstream
+        self._recipients, self._inner = recipients, inner
         self._folder = folder
         agent = {"ROLE": "agent", "HUB__ADDRESS": f"localhost:{delivery}"}
         self._settings: Mapping[str, Mapping[str, str]] = {
@@ -60,7 +60,7 @@ class Fleet:
         for name in names:
             process, history = self.processes[name], self.histories[name]
             history.before(version)
-            version.write(self._folder / name, *self._ports)
+            version.write(self._folder / name, self._recipients, self._inner)
             before = process.output.count(said)
             process.send_signal(signal.SIGHUP)
             _wait_for(process, said, before + 1)
@@ -84,7 +84,7 @@ class Fleet:
 
     def _start(self, name: str, version: Version) -> None:
         folder = self._folder / name
-        version.write(folder, *self._ports)
+        version.write(folder, self._recipients, self._inner)
         tls = write_tls(folder, certificate_for(*map(dns, ("localhost", AUTHORITY, f"{name}.example"))))
         given = {
             "POLICY": str(folder / "policy.yaml"),

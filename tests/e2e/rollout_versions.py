@@ -50,6 +50,17 @@ LASTING: Final = ("t.Note", "video.exported")
 """Those that all versions know for the same destination."""
 
 
+class Recipients(NamedTuple):
+    """The ports of loopback where stores are, and the service that is called.
+
+    Stores are tried before anything is stored for them where `delivery` is `direct`, not where it is `stored`.
+    """
+
+    web: int
+    service: int
+    delivery: str = "stored"
+
+
 class Version(NamedTuple):
     """A policy with a contract. `AWAY` is none: nothing is known where nobody runs."""
 
@@ -74,17 +85,18 @@ class Version(NamedTuple):
                 return frozenset(("come",) if self == NEW else ())
         raise AssertionError(type)
 
-    def write(self, folder: Path, web: int, inner: int, upstream: int) -> None:
-        """Put the files in a folder: stores are at `web`, ports of loopback all."""
+    def write(self, folder: Path, recipients: Recipients, inner: int) -> None:
+        """Put the files in a folder: an agent's `inbound` listener is at the port `inner`."""
         (folder / "protos").mkdir(exist_ok=True)
         _replace(folder / "protos" / "talk.proto", proto(_CONTRACTS[self.contract]))
-        _replace(folder / "policy.yaml", self._policy(web, inner, upstream))
+        _replace(folder / "policy.yaml", self._policy(recipients, inner))
 
-    def _policy(self, web: int, inner: int, upstream: int) -> str:
+    def _policy(self, recipients: Recipients, inner: int) -> str:
         allowed = _ALLOWED[self.policy]
         stores = "".join(
-            f"  {name}: {{recipient: store, {_TERMS}, allow: {allowed}, exporter: {{kind: webhook, "
-            f'endpoint: "http://127.0.0.1:{web}/{name}", secret: {{env: WEBHOOK_SECRET}}, timeout: 1s}}}}\n'
+            f"  {name}: {{recipient: store, {_TERMS}, allow: {allowed}, delivery: {recipients.delivery}, "
+            "exporter: {kind: webhook, "
+            f'endpoint: "http://127.0.0.1:{recipients.web}/{name}", secret: {{env: WEBHOOK_SECRET}}, timeout: 1s}}}}\n'
             for name in _STORES[self.policy]
         )
         events = "".join(f"  {name}: {{properties: {{codec: {{one_of: [h264]}}}}}}\n" for name in _EVENTS[self.policy])
@@ -101,7 +113,7 @@ class Version(NamedTuple):
             f"tracking_plan:\n{events}"
             "routes:\n"
             f'  - {{{route}, upstream: "dns:///127.0.0.1:{inner}"}}\n'
-            f'  - {{{route}, listener: inbound, plaintext: true, upstream: ["127.0.0.1:{upstream}"]}}\n'
+            f'  - {{{route}, listener: inbound, plaintext: true, upstream: ["127.0.0.1:{recipients.service}"]}}\n'
         )
 
 

@@ -11,14 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 import pytest
 
 from tests.e2e.fleet import AGENTS, DIRECT, HUB, KEEPING, Fleet
 from tests.e2e.recipients import History, Item, Web
-from tests.e2e.rollout_arrivals import Stored, explained, wait_until_arrived
+from tests.e2e.rollout_arrivals import wait_until_arrived
 from tests.e2e.rollout_load import CALLS, ONE, Answer, Failure, Load, Sent, field_names
 from tests.e2e.rollout_versions import (
     AWAY,
@@ -28,6 +28,7 @@ from tests.e2e.rollout_versions import (
     NEW_POLICY,
     OLD,
     TYPES,
+    Recipients,
     Version,
     fields_of,
     made,
@@ -90,32 +91,44 @@ ROLL_BACKS: Final[Mapping[str, tuple[Step, ...]]] = {
 }
 
 
+class RollOut(NamedTuple):
+    """Steps from a version on, `items` of each type acknowledged between them; with a seed, recipients fail by it."""
+
+    first: Version
+    steps: tuple[Step, ...]
+    items: int = 20
+    seed: int | None = 7
+    delivery: str = "stored"
+
+
 @pytest.mark.parametrize(
-    ("first", "steps", "count", "seed"),
+    "roll_out",
     [
-        *(pytest.param(OLD, steps, 10, None, id=name) for name, steps in ROLL_OUTS.items()),
-        *(pytest.param(OLD, steps, 20, 7, id=name, marks=pytest.mark.soak) for name, steps in LONG_ROLL_OUTS.items()),
-        *(pytest.param(NEW, steps, 20, 7, id=name, marks=pytest.mark.soak) for name, steps in ROLL_BACKS.items()),
+        *(pytest.param(RollOut(OLD, steps, 10, None), id=name) for name, steps in ROLL_OUTS.items()),
+        *(
+            pytest.param(RollOut(first, steps, delivery=delivery), id=f"{name}, {delivery}", marks=pytest.mark.soak)
+            for delivery in ("direct", "stored")
+            for first, roll_outs in ((OLD, LONG_ROLL_OUTS), (NEW, ROLL_BACKS))
+            for name, steps in roll_outs.items()
+        ),
     ],
 )
-def test_a_roll_out_fails_no_call_and_loses_nothing(
-    first: Version, steps: tuple[Step, ...], count: int, seed: int | None, tmp_path: Path
-) -> None:
+def test_a_roll_out_fails_no_call_and_loses_nothing(roll_out: RollOut, tmp_path: Path) -> None:
     asked: dict[str, frozenset[str]] = {}
     with ExitStack() as stack:
-        web, service = stack.enter_context(Web(seed or 0)), stack.enter_context(RecordingUpstream())
+        web, service = stack.enter_context(Web(roll_out.seed or 0)), stack.enter_context(RecordingUpstream())
         stack.enter_context(service.scripted(directory(asked)))
-        if seed is None:
+        if roll_out.seed is None:
             web.well.set()
-        fleet = Fleet(tmp_path, first, web.port, service.port, stack)
+        fleet = Fleet(tmp_path, roll_out.first, Recipients(web.port, service.port, roll_out.delivery), stack)
         load = Load(fleet, asked)
         with load.running():
-            load.wait_for_more(count, *LASTING)
-            for step in steps:
+            load.wait_for_more(roll_out.items, *LASTING)
+            for step in roll_out.steps:
                 step(fleet)
-                load.wait_for_more(count, *LASTING)
+                load.wait_for_more(roll_out.items, *LASTING)
             last = fleet.histories[HUB].every[-1]
-            load.wait_for_more(count, *filter(last.destinations, TYPES))
+            load.wait_for_more(roll_out.items, *filter(last.destinations, TYPES))
         web.well.set()
         due = {(where, one.token) for one in load.sent for where in _due(fleet, one)}
         wait_until_arrived(fleet, web, due)
@@ -125,33 +138,6 @@ def test_a_roll_out_fails_no_call_and_loses_nothing(
     for process in fleet.processes.values():
         assert b"of the access log were lost" not in process.output
         assert b"Traceback" not in process.output
-
-
-@pytest.mark.parametrize(
-    ("stored", "failing", "said"),
-    [
-        ([], [], ["lost: come/b, keep/a"]),
-        ([Stored(HUB, ("keep", "other"))], [], ["lost: come/b, keep/a"]),
-        (
-            [Stored(HUB, ("keep", "a"), 12.5, 7), Stored(KEEPING, ("come", "b"), -1.0, 1)],
-            ["keep"],
-            [
-                "late, at hub for keep: 1, due in 12.5 to 12.5 s, tried up to 7 times: a",
-                "late, at keeping for come: 1, due in -1.0 to -1.0 s, tried up to 1 times: b",
-                "left alone, for they failed: keep",
-            ],
-        ),
-        (
-            [Stored(HUB, ("keep", "a"), 0.0, 3, "REJECTED")],
-            [],
-            ["dead for REJECTED, at hub for keep: 1, due in 0.0 to 0.0 s, tried up to 3 times: a", "lost: come/b"],
-        ),
-    ],
-)
-def test_what_did_not_come_is_told_to_be_late_dead_or_lost(
-    stored: list[Stored], failing: list[str], said: list[str]
-) -> None:
-    assert explained({("keep", "a"), ("come", "b")}, stored, failing).splitlines() == ["2 didn't come", *said]
 
 
 def directory(asked: dict[str, frozenset[str]]) -> AnswerScript:
