@@ -54,6 +54,8 @@ class Circuit(msgspec.Struct, frozen=True):
 
     failures: int = 0
     open_until: float = 0.0
+    taken: int = 0
+    """Batches of which the recipient took something: what was sent before the last of them says nothing of it now."""
 
     @property
     def is_open(self) -> bool:
@@ -63,19 +65,19 @@ class Circuit(msgspec.Struct, frozen=True):
     def failed(self, begun: Circuit, now: float, retry_after: float | None, jitter: float) -> Circuit:
         """Return the circuit after a batch that failed entirely, and that was sent when the circuit was `begun`.
 
-        Of those that are under way together only one counts: they failed at once, not in a row. How long any of them
-        was asked to wait holds for all.
+        It counts where nothing has failed or been taken since then: of those that are under way together only one, for
+        they failed at once, not in a row. How long any of them was asked to wait holds for all.
         """
-        counts = begun.failures == self.failures
+        counts = (begun.failures, begun.taken) == (self.failures, self.taken)
         failures = self.failures + counts
         if retry_after is None and not (counts and failures >= OPEN_AFTER_FAILURES):
-            return Circuit(failures, self.open_until)
+            return Circuit(failures, self.open_until, self.taken)
         pause = retry_delay(failures, retry_after, jitter, MAX_PAUSE_SECONDS)
-        return Circuit(failures, max(self.open_until, now + pause))
+        return Circuit(failures, max(self.open_until, now + pause), self.taken)
 
     def succeeded(self) -> Circuit:
         """Return the circuit after a batch of which the recipient took something."""
-        return Circuit()
+        return Circuit(taken=self.taken + 1)
 
     def free_slots(self, now: float, max_in_flight: int, in_flight: int) -> int:
         """Return how many more batches may begin."""

@@ -102,7 +102,9 @@ None where that failed, a number where it asked to wait so long, "taken" where i
         pytest.param([(number, None) for number in range(5)], 5, 116.0, id="five, one after the other"),
         pytest.param([(0, None)] * 100, 1, 0.0, id="all at once"),
         pytest.param([(0, None), (0, None), (2, None), (2, None), (2, None)], 2, 0.0, id="two at once, then three"),
-        pytest.param([(0, None), (0, "taken"), (0, None)], 1, 0.0, id="another is taken meanwhile"),
+        pytest.param([(0, None), (0, "taken"), (0, None)], 0, 0.0, id="another is taken meanwhile"),
+        pytest.param([(0, "taken"), (0, None)], 0, 0.0, id="another was taken before"),
+        pytest.param([(0, "taken"), (1, None), (2, None)], 2, 0.0, id="sent since another was taken"),
         pytest.param([(0, None), (1, None), (1, "taken"), (1, None)], 0, 0.0, id="sent before another was taken"),
         pytest.param([(0, None), (0, 60.0)], 1, 160.0, id="a second one at once is asked to wait"),
         pytest.param([(0, 60.0), (0, 5.0)], 1, 160.0, id="a second one at once is asked to wait less"),
@@ -118,7 +120,7 @@ def test_batches_that_are_under_way_together_fail_once_not_in_a_row(
     for begun, answer in ended:
         now = circuits[-1]
         circuits.append(now.succeeded() if answer == "taken" else now.failed(circuits[begun], 100.0, answer, 1.0))
-    assert circuits[-1] == Circuit(failures, open_until)
+    assert (circuits[-1].failures, circuits[-1].open_until) == (failures, open_until)
 
 
 def leased(*attempts: int, size: int = 1) -> list[LeasedBatch]:
