@@ -24,6 +24,11 @@ MAX_SUBJECT_HASHES: Final = 16_384
 
 _LENGTH_BYTES: Final = 8
 
+_INDEX_BYTES: Final = 8
+
+_INDEX_LENGTH: Final = _INDEX_BYTES.to_bytes(_LENGTH_BYTES, "big")
+"""What stands before an index, as before any part of a hash."""
+
 _NAMES: Final = {category: category.name.encode() for category in Category}
 
 
@@ -53,11 +58,11 @@ class Keys:
         They are the same each time that the request is sent.
         """
         start = self._key.copy()
-        start.update(_parts(caller.encode(), request_id.encode()))
+        start.update(_parts(caller.encode(), request_id.encode()) + _INDEX_LENGTH)
         end, keys = _parts(destination.encode()), list[bytes]()
         for index in indices:
             state = start.copy()
-            state.update(_parts(index.to_bytes(_LENGTH_BYTES, "big")) + end)
+            state.update(index.to_bytes(_INDEX_BYTES, "big") + end)
             keys.append(state.digest())
         return b"".join(keys)
 
@@ -79,7 +84,12 @@ class Keys:
 
     def fingerprints(self, items: Iterable[bytes]) -> bytes:
         """Return 8 bytes for each item that tell it from another."""
-        return b"".join([_hash(self._fingerprint, item) for item in items])
+        start, fingerprints = self._fingerprint, list[bytes]()
+        for item in items:
+            state = start.copy()
+            state.update(len(item).to_bytes(_LENGTH_BYTES, "big") + item)
+            fingerprints.append(state.digest())
+        return b"".join(fingerprints)
 
     def subjects(self, values: Sequence[Collection[Identifier]]) -> Sequence[bytes]:
         """Return for each collection the hashes of what is in it, one behind the other; nothing if all are empty."""
