@@ -231,6 +231,10 @@ class LineWriter:
         rendered = [job.lines() for job in jobs]
         lines = [found for row in rendered for found in row if isinstance(found, bytes)]
         safe = self.sink.append(lines)
+        if safe == sum(map(len, rendered)):
+            for job, row in zip(jobs, rendered, strict=True):
+                job.resolve([DELIVERED] * len(row))
+            return
         outcomes: Iterator[Outcome] = chain(repeat(DELIVERED, safe), repeat(Retryable()))
         for job, row in zip(jobs, rendered, strict=True):
             job.resolve([found if isinstance(found, Rejected) else next(outcomes) for found in row])
