@@ -60,20 +60,29 @@ def authority(context: Context, path: str) -> str:
     """Return the authority of a call to `path`, in lower case; empty if it isn't ASCII. Raises Unreadable."""
     wanted = path.encode()
     for state in gc.get_referents(context):
-        if type(state).__name__ == "RPCState" and type(state).__basicsize__ >= _HEAD_BYTES + _SLICES.size:
+        kind = type(state)
+        if kind not in _HOLDS_DETAILS:
+            _HOLDS_DETAILS[kind] = kind.__name__ == "RPCState" and kind.__basicsize__ >= _HEAD_BYTES + _SLICES.size
+        if _HOLDS_DETAILS[kind]:
             details = string_at(id(state) + _HEAD_BYTES, _SLICES.size)
-            count, length, address, *host = _SLICES.unpack(details)
+            count, length, address, host_count, host_length, host_address = _SLICES.unpack(details)
             # No address is followed on a guess: the length must be right first.
-            if (length if count else length & 0xFF) == len(wanted) and _slice_bytes(
-                details, count, length, address
-            ) == wanted:
-                read = _slice_bytes(details[_SLICES.size // 2 :], *host)
-                return read.decode().lower() if read.isascii() else ""
+            if (length if count else length & 0xFF) == len(wanted) and wanted == (
+                string_at(address, length) if count else _inlined(details, 0, length)
+            ):
+                if not host_count:
+                    host = _inlined(details, _SLICES.size // 2, host_length)
+                else:
+                    host = string_at(host_address, host_length) if host_length <= _MAX_METADATA_BYTES else b""
+                return host.decode().lower() if host.isascii() else ""
     raise Unreadable
 
 
-def _slice_bytes(memory: bytes, count: int, length: int, address: int) -> bytes:
-    """Return what a slice holds; `memory` begins with it."""
-    if not count:
-        return memory[_INLINED_OFFSET_BYTES : _INLINED_OFFSET_BYTES + min(length & 0xFF, _MAX_INLINED_BYTES)]
-    return string_at(address, length) if length <= _MAX_METADATA_BYTES else b""
+_HOLDS_DETAILS: Final[dict[type, bool]] = {}
+"""Of the types of what belongs to a context, whether it is the one that keeps a call's details."""
+
+
+def _inlined(details: bytes, offset: int, length: int) -> bytes:
+    """Return what a slice without a count holds, which begins there."""
+    offset += _INLINED_OFFSET_BYTES
+    return details[offset : offset + min(length & 0xFF, _MAX_INLINED_BYTES)]
