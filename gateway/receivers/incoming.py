@@ -100,6 +100,7 @@ class Incoming(CallSlot):
     __slots__ = ("_context", "_deadlines", "_ending", "_reading")
 
     def __init__(self, caller: str, context: Context, reading: Reading, deadlines: ReadDeadlines) -> None:
+        # As `CallSlot` has it, which would be one more call for each.
         self.caller, self.taken, self.until = caller, True, 0.0
         self._context = context
         self._reading = reading
