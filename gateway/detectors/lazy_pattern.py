@@ -6,30 +6,48 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
-from typing import Any, AnyStr, Generic
+from typing import AnyStr, Generic
 
 
 class LazyPattern(Generic[AnyStr]):
     """A pattern, with as much of `re.Pattern` as the detectors use. Two threads that come together compile it twice.
 
-    search = pattern.search    compiles; `search` and the others are attributes from then on, as quick as the pattern's
+    From the first use on, the compiled pattern's methods stand in the place of these: they are as quick as its own.
     """
-
-    search: Callable[..., re.Match[AnyStr] | None]
-    match: Callable[..., re.Match[AnyStr] | None]
-    fullmatch: Callable[..., re.Match[AnyStr] | None]
-    finditer: Callable[..., Iterator[re.Match[AnyStr]]]
-    sub: Callable[..., AnyStr]
 
     def __init__(self, pattern: AnyStr, flags: re.RegexFlag = re.NOFLAG) -> None:
         self._pattern: AnyStr = pattern
         self._flags = flags
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("search", "match", "fullmatch", "finditer", "sub"):
-            raise AttributeError(name)
+    def _compiled(self) -> re.Pattern[AnyStr]:
         compiled = re.compile(self._pattern, self._flags)
-        self.search, self.match = compiled.search, compiled.match
-        self.fullmatch, self.finditer, self.sub = compiled.fullmatch, compiled.finditer, compiled.sub
-        return getattr(compiled, name)
+        vars(self).update(
+            search=compiled.search,
+            match=compiled.match,
+            fullmatch=compiled.fullmatch,
+            finditer=compiled.finditer,
+            sub=compiled.sub,
+        )
+        return compiled
+
+    def search(self, string: AnyStr, pos: int = 0, endpos: int = sys.maxsize) -> re.Match[AnyStr] | None:
+        """As `re.Pattern` has it."""
+        return self._compiled().search(string, pos, endpos)
+
+    def match(self, string: AnyStr, pos: int = 0, endpos: int = sys.maxsize) -> re.Match[AnyStr] | None:
+        """As `re.Pattern` has it."""
+        return self._compiled().match(string, pos, endpos)
+
+    def fullmatch(self, string: AnyStr, pos: int = 0, endpos: int = sys.maxsize) -> re.Match[AnyStr] | None:
+        """As `re.Pattern` has it."""
+        return self._compiled().fullmatch(string, pos, endpos)
+
+    def finditer(self, string: AnyStr, pos: int = 0, endpos: int = sys.maxsize) -> Iterator[re.Match[AnyStr]]:
+        """As `re.Pattern` has it."""
+        return self._compiled().finditer(string, pos, endpos)
+
+    def sub(self, repl: AnyStr | Callable[[re.Match[AnyStr]], AnyStr], string: AnyStr, count: int = 0) -> AnyStr:
+        """As `re.Pattern` has it."""
+        return self._compiled().sub(repl, string, count)
