@@ -102,11 +102,11 @@ class LoneRecords:
         """Return the record that is left of a parsed item, and the item, serialised. Raises as a check does."""
         record: Message = getattr(getattr(item, self._group)[0], self._record)[0]
         record.DiscardUnknownFields()
-        counts = context.strip_counts
-        counts.update(shell.before)
+        context.strip_counts.update(shell.before)
         context.spend(2)  # the two lists
         self._check(record, context, self._in_group)
-        counts.update(shell.after)
+        if shell.after:
+            context.strip_counts.update(shell.after)
         return record, shell.item(record.SerializePartialToString())
 
     def shell(self, key: bytes, item: Message, context: DecisionContext) -> Shell | None:

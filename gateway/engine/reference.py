@@ -47,7 +47,7 @@ class ReferenceEngine:
         self.plan = plan
         self.digest = plan.digest
         self._max_bytes = max_bytes
-        self._weight = None if counter is None else counter.weight
+        self._weight = _uncounted if counter is None else counter.weight
         self._tables = SharedTables(plan, counter) if tables is None else tables
         self._minimiser: Minimiser | None = None
         self._subject_index: SubjectIndex | None = None
@@ -111,32 +111,31 @@ class ReferenceEngine:
         self, raw: bytes, context: DecisionContext, found: set[Identifier] | None, frames: BatchFrames | None
     ) -> bytes | Withheld:
         plan, facts = self.plan, context.facts
-        self._check_size(raw)
+        if len(raw) > self._max_bytes:
+            raise Refused(ItemReason.TOO_LARGE)
         if facts.personal and plan.vendor:
             raise PersonalAccount
-        weight = 0 if self._weight is None else self._weight()
+        weight = self._weight()
         if weight:
             context.stripped_by_category = {}
         minimiser = self._minimiser or self._first_minimiser()
         message, payload, shell = minimiser.minimise_item(raw, context, frames)
         # Masks and type URLs can be longer than what they replace; it couldn't be decided on again.
-        self._check_size(payload)
+        if len(payload) > self._max_bytes:
+            raise Refused(ItemReason.TOO_LARGE)
         # Only now: what can't be read is refused, whatever its facts are.
         if plan.gates and (reason := closed_gate(plan.gates, facts)) is not None:
             return Withheld(plan.destination, reason)
         if weight > 1:
             context.weigh(weight)
         if found is not None:
-            index = self._subject_index or self._first_subject_index()
-            if shell is None:
-                index.add(message, found)
-            else:
-                index.add_record(message, shell, found)
+            (self._subject_index or self._first_subject_index()).add(message, found, shell)
         return payload
 
-    def _check_size(self, message: bytes) -> None:
-        if len(message) > self._max_bytes:
-            raise Refused(ItemReason.TOO_LARGE)
+
+def _uncounted() -> int:
+    """Return the weight of items whose fields aren't counted."""
+    return 0
 
 
 class ReferenceEngines:

@@ -27,6 +27,7 @@ from gateway.engine.value_steps import (
     Check,
     CheckedValue,
     EchoedValue,
+    RuledValue,
     SpanNameStep,
 )
 from gateway.plan import (
@@ -146,12 +147,16 @@ class _Builder:
             return RawValues(field, messages).run if repeated else RawValue(field, messages).run
         if repeated:
             return AppliedValues(field, self._apply(field)).run
-        check = self._check_of(index)
-        if check is None or self._is_wrapper(field):
+        if self._is_wrapper(field):
             return AppliedValue(field, self._apply(field)).run
-        if echo_of(self._plan.rules[index]) is not None:
-            return EchoedValue(field, check, self._apply(field)).run
-        return CheckedValue(field, check).run
+        check = self._check_of(index)
+        if check is None:
+            return RuledValue(field, context_rule_of(rule, None)).run
+        return (
+            CheckedValue(field, check).run
+            if echo_of(rule) is None
+            else EchoedValue(field, check, context_rule_of(rule, check)).run
+        )
 
     def _apply(self, field: FieldPlan) -> ApplyRule:
         """How the rule is applied to a field's values, each by itself."""

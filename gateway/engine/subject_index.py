@@ -69,18 +69,17 @@ class SubjectIndex:
         self.read_message(0, payload, found)
         return frozenset(found)
 
-    def add(self, message: Message, found: set[Identifier]) -> None:
-        """Add what a message holds that the plan's own projection has read, and its checks have left as it is."""
-        if self._holding:
-            self._walks[0](message, found)
+    def add(self, message: Message, found: set[Identifier], shell: Shell | None = None) -> None:
+        """Add what an item holds that the plan's own projection has read, and its checks have left as it is.
 
-    def add_record(self, record: Message, shell: Shell, found: set[Identifier]) -> None:
-        """Add what an item's record holds, and what is left around it."""
-        if shell.subjects is None:
-            shell.subjects = self.read(shell.payload)
-        found.update(shell.subjects)
-        if (walk := self._walks.get(shell.record)) is not None:
-            walk(record, found)
+        With a shell, `message` is the item's record, and what is left around it is added too.
+        """
+        if shell is not None:
+            if shell.subjects is None:
+                shell.subjects = self.read(shell.payload)
+            found.update(shell.subjects)
+        if (walk := self._walks.get(0 if shell is None else shell.record)) is not None:
+            walk(message, found)
 
     def read_message(self, index: int, raw: bytes, found: set[Identifier]) -> None:
         """Add what a serialised message of the projection at an index holds. Raises Refused."""
@@ -173,7 +172,7 @@ class _KeyedValues:
         self._name, self._find = attribute(field.number), find
 
     def add(self, parsed: Message, found: set[Identifier]) -> None:
-        for identifiers in filter(None, map(self._find, getattr(parsed, self._name))):
+        for identifiers in filter(None, map(self._find, getattr(parsed, self._name)[:])):
             found.update(identifiers)
 
 
@@ -276,8 +275,8 @@ class _EventProperties:
     def add(self, parsed: Message, found: set[Identifier]) -> None:
         find = self._events.get(getattr(parsed, self._selector, ""))
         if find is not None:
-            for raw in getattr(parsed, self._name):
-                found.update(find(raw))
+            for identifiers in filter(None, map(find, getattr(parsed, self._name)[:])):
+                found.update(identifiers)
 
 
 def _holding(plan: Plan) -> frozenset[int]:

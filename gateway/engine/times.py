@@ -42,43 +42,44 @@ class DurationCheck:
         return FieldReason.OUT_OF_RANGE
 
 
+def _nanos_bounds(rule: Moment) -> tuple[int, int]:
+    """The first nanosecond since 1970 that a rule lets pass, and the one after the last: all of a second counts."""
+    low = MIN_TIMESTAMP_SECONDS if rule.min is None else max(rule.min, MIN_TIMESTAMP_SECONDS)
+    high = MAX_TIMESTAMP_SECONDS if rule.max is None else min(rule.max, MAX_TIMESTAMP_SECONDS)
+    return low * NANOS_PER_SECOND, (high + 1) * NANOS_PER_SECOND
+
+
 class TimestampCheck:
     """Checks timestamps, of messages and of numbers, by the least and the largest."""
 
     __slots__ = ("_end_nanos", "_min_nanos")
 
     def __init__(self, rule: Moment) -> None:
-        low = MIN_TIMESTAMP_SECONDS if rule.min is None else max(rule.min, MIN_TIMESTAMP_SECONDS)
-        high = MAX_TIMESTAMP_SECONDS if rule.max is None else min(rule.max, MAX_TIMESTAMP_SECONDS)
-        # All of the last second counts.
-        self._min_nanos, self._end_nanos = low * NANOS_PER_SECOND, (high + 1) * NANOS_PER_SECOND
+        self._min_nanos, self._end_nanos = _nanos_bounds(rule)
 
     def check(self, timestamp: Message | int) -> RuleResult:
         """Check one timestamp."""
         nanos = timestamp if isinstance(timestamp, int) else unix_nanos(timestamp)
         return None if nanos is not None and self._min_nanos <= nanos < self._end_nanos else FieldReason.OUT_OF_RANGE
 
-    def fits(self, nanos: int) -> bool:
-        """Whether nanoseconds since 1970 lie within the bounds."""
-        return self._min_nanos <= nanos < self._end_nanos
-
 
 class RecentTimestampCheck:
     """Checks timestamps that must lie within some days around the item's receipt, too."""
 
-    __slots__ = ("_bounds", "_max_nanos")
+    __slots__ = ("_end_nanos", "_max_nanos_away", "_min_nanos")
 
     def __init__(self, rule: Moment, days: int) -> None:
-        self._bounds = TimestampCheck(rule)
-        self._max_nanos = days * NANOS_PER_DAY
+        self._min_nanos, self._end_nanos = _nanos_bounds(rule)
+        self._max_nanos_away = days * NANOS_PER_DAY
 
     def check(self, timestamp: Message | int, context: DecisionContext) -> RuleResult:
         """Check one timestamp; the answer holds for this moment only."""
         context.cacheable = False
         nanos = timestamp if isinstance(timestamp, int) else unix_nanos(timestamp)
-        if nanos is not None and abs(nanos - context.facts.received_ns) <= self._max_nanos and self._bounds.fits(nanos):
-            return None
-        return FieldReason.OUT_OF_RANGE
+        if nanos is None or not self._min_nanos <= nanos < self._end_nanos:
+            return FieldReason.OUT_OF_RANGE
+        near = abs(nanos - context.facts.received_ns) <= self._max_nanos_away
+        return None if near else FieldReason.OUT_OF_RANGE
 
 
 def unix_nanos(timestamp: Message) -> int | None:

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from gateway.engine.apply_rule import ApplyRule, apply_result
 from gateway.engine.context import DecisionContext
-from gateway.engine.rules import RuleCheck
+from gateway.engine.rules import ContextRule, RuleCheck
 from gateway.engine.spans import SpanNameCheck
 from gateway.errors import Reason
 from gateway.model import FieldPath
@@ -49,12 +49,13 @@ class CheckedValue:
 class EchoedValue:
     """One value whose rule needs nothing but the words of the item's own person, where it says any."""
 
-    __slots__ = ("_apply", "_check", "_implicit", "_label", "_name")
+    __slots__ = ("_check", "_implicit", "_label", "_name", "_rule")
 
-    def __init__(self, field: FieldPlan, check: RuleCheck, apply: ApplyRule) -> None:
+    def __init__(self, field: FieldPlan, check: RuleCheck, rule: ContextRule) -> None:
+        """`check` is the rule without a person."""
         self._name, self._label = attribute(field.number), field.name
         self._implicit = field.presence is Presence.IMPLICIT
-        self._check, self._apply = check, apply
+        self._check, self._rule = check, rule
 
     def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
         """Check the value, where there is one."""
@@ -62,11 +63,29 @@ class EchoedValue:
         value = getattr(parsed, name)
         if not (value if self._implicit else parsed.HasField(name)):
             return
-        if context.person is not None or self._check(value) is not None:
+        result = self._check(value) if context.person is None else self._rule(value, context)
+        if result is not None:
             there = (at, self._label)
-            kept = self._apply(value, context, there)
-            if kept is not value:
-                replace(parsed, name, kept, context, there)
+            replace(parsed, name, apply_result(value, result, context, there), context, there)
+
+
+class RuledValue:
+    """One value whose rule asks for the facts of the moment."""
+
+    __slots__ = ("_implicit", "_label", "_name", "_rule")
+
+    def __init__(self, field: FieldPlan, rule: ContextRule) -> None:
+        self._name, self._label = attribute(field.number), field.name
+        self._implicit = field.presence is Presence.IMPLICIT
+        self._rule = rule
+
+    def run(self, parsed: Message, context: DecisionContext, at: FieldPath) -> None:
+        """Check the value, where there is one."""
+        name = self._name
+        value = getattr(parsed, name)
+        if (value if self._implicit else parsed.HasField(name)) and (result := self._rule(value, context)) is not None:
+            there = (at, self._label)
+            replace(parsed, name, apply_result(value, result, context, there), context, there)
 
 
 class AppliedValue:

@@ -15,6 +15,8 @@ def varint(value: int) -> bytes:
     """A base-128 number."""
     if value < 128:
         return _SHORT[value]
+    if value < 1 << 14:
+        return bytes((value & 127 | 128, value >> 7))
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
