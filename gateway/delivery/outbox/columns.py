@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, repeat
-from operator import add
 from struct import iter_unpack
 from typing import Final, Self
 from zlib import crc32
@@ -29,6 +28,10 @@ _Body = tuple[bytes, bytes, list[int], list[int], list[bytes]]
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_body: Final = msgspec.msgpack.Decoder(_Body).decode
+_decode_raw_body: Final = msgspec.msgpack.Decoder(
+    tuple[bytes, msgspec.Raw, msgspec.Raw, msgspec.Raw, list[msgspec.Raw]]
+).decode
+_decode_raw_subjects: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_subjects: Final = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
@@ -135,9 +138,9 @@ def places_about(subjects: bytes, names: Collection[bytes]) -> Sequence[int]:
         return ()
     try:
         held = _decode_subjects(subjects)
+        stand = _Places(_decode_raw_subjects(subjects), len(subjects))
     except msgspec.DecodeError:
         return ()
-    stand = _Ends(held, len(subjects))
     places = {stand.place_at(at) for at in found}
     return sorted(place for place in places if not _hashes(held[place]).isdisjoint(names))
 
@@ -161,46 +164,56 @@ def join(columns: Sequence[Columns]) -> Columns:
     )
 
 
-def blanks(columns: Columns, subjects: bytes, body: bytes, places: Iterable[int]) -> tuple[list[range], list[range]]:
-    """Return which bytes of a row's `subjects` and `body` say something of entries.
+class Blanks(msgspec.Struct, frozen=True):
+    """Which bytes of a row's columns `subjects` and `body` say something of some entries, and how long these are.
 
-    Overwritten with zeros, nothing is left of them, and their neighbours are as they were.
+    Overwritten with zeros, nothing is left of the entries, and their neighbours are as they were.
     """
-    payload_ends, subject_ends = _Ends(columns.payloads, len(body)), _Ends(columns.subjects, len(subjects))
-    keys = body.index(columns.keys)
-    in_subjects, in_body = [], []
-    for place in places:
-        in_body += [range(keys + place * KEY_BYTES, keys + (place + 1) * KEY_BYTES), payload_ends.bytes_of(place)]
-        if columns.subjects:
-            in_subjects.append(subject_ends.bytes_of(place))
-    return in_subjects, in_body
+
+    subjects: Sequence[range]
+    body: Sequence[range]
+    sizes: Sequence[int]
 
 
-class _Ends:
-    """Where each of some byte strings stands in a column that ends in their list.
+def blanks(count: int, subjects: bytes, body: bytes, places: Sequence[int]) -> Blanks | None:
+    """Return the bytes of entries at some places of a row that has so many; None where that can't be told."""
+    try:
+        keys, _, _, _, payloads = _decode_raw_body(body)
+        names = _decode_raw_subjects(subjects)
+    except msgspec.DecodeError:
+        return None
+    if not (len(keys) == count * KEY_BYTES and len(payloads) == count and len(names) in (0, count)):
+        return None
+    first_key = body.index(keys)
+    of_keys = [range(at, at + KEY_BYTES) for at in (first_key + place * KEY_BYTES for place in places)]
+    of_payloads = _Places(payloads, len(body)).bytes_of(places)
+    of_subjects = _Places(names, len(subjects)).bytes_of(places) if names else ()
+    return Blanks(of_subjects, [*of_keys, *of_payloads], list(map(len, of_payloads)))
+
+
+class _Places:
+    """Where each of some encoded byte strings stands in a column that ends in their list.
 
     Before each, MessagePack puts 2 bytes, 3 from 256 bytes on, 5 from 64 KiB on:
     https://github.com/msgpack/msgpack/blob/master/spec.md#bin-format-family.
     """
 
-    def __init__(self, values: Sequence[bytes], column_bytes: int) -> None:
-        self._lengths = list(map(len, values))
-        longest = max(self._lengths, default=0)
-        with_headers: Iterable[int] = map((2).__add__, self._lengths)
-        if longest >= 1 << 8:
-            with_headers = map(add, with_headers, map((1 << 8).__le__, self._lengths))
-        if longest >= 1 << 16:
-            with_headers = map(add, with_headers, map((2).__mul__, map((1 << 16).__le__, self._lengths)))
-        self._ends = list(accumulate(with_headers))
-        self._start = column_bytes - (self._ends[-1] if self._ends else 0)
+    def __init__(self, encoded: Sequence[msgspec.Raw], column_bytes: int) -> None:
+        self._lengths = list(map(len, encoded))
+        self._ends = list(accumulate(self._lengths))
+        self._start = column_bytes - sum(self._lengths)
 
-    def bytes_of(self, place: int) -> range:
-        """Return the bytes of one of them."""
-        end = self._start + self._ends[place]
-        return range(end - self._lengths[place], end)
+    def bytes_of(self, places: Iterable[int]) -> Sequence[range]:
+        """Return the bytes of some of them."""
+        found = []
+        for place in places:
+            end, length = self._start + self._ends[place], self._lengths[place]
+            header = 2 if length < 2 + (1 << 8) else 3 if length < 3 + (1 << 16) else 5
+            found.append(range(end - length + header, end))
+        return found
 
     def place_at(self, byte: int) -> int:
-        """Return which of them a byte belongs to; the first, where it stands before them."""
+        """Return which of them a byte belongs to."""
         return bisect_right(self._ends, byte - self._start)
 
 

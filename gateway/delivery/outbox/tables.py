@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.delivery.outbox.columns import UNREADABLE_SUM, blanks, places_about
+from gateway.delivery.outbox.columns import blanks, places_about
 from gateway.delivery.outbox.id_ranges import common, ranges_of, total, without
 from gateway.delivery.outbox.rows import (
     OWN_COLUMNS,
@@ -131,24 +131,24 @@ class Table:
 
     def _blank(self, summary: Summary, live: Sequence[range], wanted: Sequence[range]) -> Gone:
         """Overwrite some entries of a row with zeros, where they stand."""
-        (row,) = self.rows("WHERE id = ?", (summary.id,))
-        columns = row.columns()
         places = [number - summary.id for run in wanted for number in run]
-        gone = [(place + summary.id, len(columns.payloads[place])) for place in places]
-        if UNREADABLE_SUM in columns.sums:
-            # Nobody can tell where they stand.
+        with self._column(summary, "subjects") as subjects, self._column(summary, "body") as body:
+            found = blanks(summary.count, subjects.read(), body.read(), places)
+            if found is not None:
+                _blank(subjects, found.subjects)
+                _blank(body, found.body)
+        if found is None:
+            # Nobody can tell where they stand: the rest is written anew, and says that it is unreadable.
+            (row,) = self.rows("WHERE id = ?", (summary.id,))
             self._delete(summary, live)
             self.put(row.parts([left for one in live for left in without(one, wanted)]))
-        else:
-            for column, ranges in zip(
-                ("subjects", "body"), blanks(columns, row.subjects, row.body, places), strict=True
-            ):
-                with self._connection.blobopen(self.name, column, summary.id) as blob:
-                    for one in ranges:
-                        blob.seek(one.start)
-                        blob.write(bytes(len(one)))
-            self._connection.executemany("INSERT INTO gone VALUES (?, ?)", gone)
-        return Gone(summary.queue, wanted, len(gone), sum(length for _, length in gone))
+            return Gone(summary.queue, wanted, len(places), 0)
+        gone = [(place + summary.id, size) for place, size in zip(places, found.sizes, strict=True)]
+        self._connection.executemany("INSERT INTO gone VALUES (?, ?)", gone)
+        return Gone(summary.queue, wanted, len(places), sum(found.sizes))
+
+    def _column(self, summary: Summary, name: str) -> sqlite3.Blob:
+        return self._connection.blobopen(self.name, name, summary.id)
 
     def _gone_bytes(self, summary: Summary, live: Sequence[range]) -> int:
         if list(live) == [summary.ids]:
@@ -160,3 +160,9 @@ class Table:
         self._connection.execute(f"DELETE FROM {self.name} WHERE id = ?", (summary.id,))  # noqa: S608
         if list(live) != [summary.ids]:
             self._connection.execute("DELETE FROM gone WHERE id >= ? AND id < ?", (summary.ids.start, summary.ids.stop))
+
+
+def _blank(column: sqlite3.Blob, ranges: Sequence[range]) -> None:
+    for one in ranges:
+        column.seek(one.start)
+        column.write(bytes(len(one)))
