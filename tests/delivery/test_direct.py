@@ -317,7 +317,13 @@ async def test_no_more_is_sent_at_once_than_the_recipient_takes_and_what_waits_g
 
 
 async def test_of_calls_that_go_together_each_has_its_own_outcome(tmp_path: Path) -> None:
-    mixed = [DELIVERED, Retryable(item_only=True), DELIVERED, DELIVERED, Rejected(DeliveryReason.REJECTED)]
+    mixed: list[Outcome] = [
+        DELIVERED,
+        Retryable(item_only=True),
+        DELIVERED,
+        DELIVERED,
+        Rejected(DeliveryReason.REJECTED),
+    ]
     reply = replying([DELIVERED], mixed)
     calls = [together("a", "b")], [entry("c"), entry("d")], [entry("e")]
     async with waiting_calls(tmp_path, *calls, reply=reply) as (case, crm, delivery, tasks):
