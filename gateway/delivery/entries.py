@@ -33,7 +33,9 @@ ONCE: Final = BatchSource()
 class EntryBuilder:
     """Makes the entries of one gateway. `caller` is who its items come from."""
 
-    def __init__(self, keys: Keys, caller: str) -> None:
+    def __init__(self, keys: Keys, caller: str, *, hashes_subjects: bool = True) -> None:
+        """Without `hashes_subjects`, entries don't tell who is in them: none is ever stored here."""
+        self.hashes_subjects = hashes_subjects
         self._keys = keys
         self._caller = caller
 
@@ -71,7 +73,7 @@ class EntryBuilder:
             verdict.releases_at(places),
             self._batch_keys(verdict.destination, indices, sent),
             received_ns,
-            self._keys.subjects(subjects),
+            self._keys.subjects(subjects) if self.hashes_subjects else (),
             fingerprints,
         )
 

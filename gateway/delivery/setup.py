@@ -29,7 +29,7 @@ from gateway.exporters.base import Exporter
 from gateway.exporters.http_client import HttpClient
 from gateway.exporters.pool import ExporterPool, OpenedExporters
 from gateway.pipeline.flows import Flows
-from gateway.policy.document import DeliveryMode, Policy
+from gateway.policy.document import Policy
 from gateway.telemetry.checks import Check
 from gateway.telemetry.counts import Counts, OutboxStatus
 from gateway.yamlfile import NO_ORIGIN, Origin
@@ -162,16 +162,13 @@ class DeliverySetup:
             else OutboxService(base.outbox, config.outbox, deps, keeps_dead_letters=config.role != "agent")
         )
         self.delivery = substitute or _delivery(base.hub_client, self._store)
+        self.stores = substitute is not None or self._store is not None
+        """Whether what is delivered may be stored on the way: nothing is at an agent without an outbox."""
 
     def replace(self, exporters: Mapping[str, Exporter], flows: Flows) -> None:
         """Send by these, and decide by these flows, from this moment on. Raises nothing."""
         if self._store is not None:
-            destinations = flows.compiler.policy.destinations
-            direct = frozenset(
-                name
-                for name in (exporters if self._hub_client is None else ())
-                if name in destinations and destinations[name].delivery_mode is DeliveryMode.DIRECT
-            )
+            direct = frozenset(filter(flows.is_direct, exporters if self._hub_client is None else ()))
             self._store.delivery.replace(exporters, self._redecider.deciding_by(flows), direct)
 
     def start(self) -> None:

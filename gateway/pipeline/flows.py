@@ -16,6 +16,7 @@ from gateway.pipeline.categories import Categories
 from gateway.pipeline.field_counters import CategorySampler, TotalCounter
 from gateway.plan import SubjectPlan
 from gateway.policy.compile import Compiler
+from gateway.policy.document import DeliveryMode
 from gateway.policy.flow_targets import absent_targets
 from gateway.policy.item_types import GATEWAY_ITEM_TYPES
 from gateway.policy.otlp import slots
@@ -209,6 +210,11 @@ class Flows:
         Nothing can be decided on them.
         """
         return (type, destination) in self.absent
+
+    def is_direct(self, destination: str) -> bool:
+        """Whether a destination's recipient is tried before anything is stored for it."""
+        terms = self.compiler.policy.destinations.get(destination)
+        return terms is not None and terms.delivery_mode is DeliveryMode.DIRECT
 
     def terms(self, destination: str) -> object:
         """What decisions on all that is led to a destination go by: equal terms decide alike."""

@@ -126,6 +126,7 @@ class ItemPipeline:
         """`counts` counts each item."""
         self._decide_batch, self._with_facts = decider.decide_batch_inline, decider.batch_with_facts
         self._entries_of = entry_builder.entries_of
+        self._identifiers = entry_builder.hashes_subjects
         self._counts = Counts() if counts is None else counts
         self.deliver = delivery.accept
         """Returns when entries are safe. Raises Retryable, Refused."""
@@ -226,7 +227,8 @@ class ItemPipeline:
         self, resolved: ResolvedItems, received_ns: int, begun_ns: int
     ) -> _DecidedItems | _WaitingItems:
         messages = resolved.messages
-        decision = self._decide_batch(resolved.flow, messages, [received_ns] * len(messages))
+        received = [received_ns] * len(messages)
+        decision = self._decide_batch(resolved.flow, messages, received, identifiers=self._identifiers)
         if isinstance(decision, UndecidedBatch):
             return _WaitingItems(resolved, decision, received_ns, time.perf_counter_ns() - begun_ns)
         entries = self._entries(resolved, decision, received_ns)

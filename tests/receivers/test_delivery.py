@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -16,12 +16,12 @@ from typing import Any, Final, Self
 
 import grpc
 import pytest
-from kannelle.privacy.v1 import receipt_pb2
+from kannelle.privacy.v1 import delivery_pb2, receipt_pb2
 
 from gateway.app import SWITCH_INTERVAL_SECONDS
 from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, DeliveryReason, FieldReason, ItemReason, Reason, Refused, Rejected, Retryable
-from gateway.model import Identifier
+from gateway.pipeline.flows import Flows
 from gateway.protobuf.wire import field
 from gateway.receivers.hub.handed_over import MAX_GROUP_ENTRIES, MAX_MESSAGE_BYTES
 from gateway.receivers.hub.receiver import MAX_OPEN_BYTES, MAX_OPEN_GROUPS, _AgentStream, agent_name
@@ -239,6 +239,30 @@ async def test_what_is_decided_and_said_of_entries_goes_by_the_policy_that_was_i
         assert (one.redecider.decides_by is before, one.flows is before) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("direct", "destinations", "named"),
+    [([], ["crm"], True), (["crm"], ["crm"], False), (["crm"], ["log"], True), (["crm", "log"], ["crm", "log"], True)],
+)
+async def test_nobody_is_looked_for_in_what_is_hardly_ever_stored(
+    direct: list[str], destinations: list[str], named: bool, tmp_path: Path
+) -> None:
+    """What is for one destination whose recipient is tried first."""
+    asked: list[bool] = []
+
+    def repack(flows: Flows, agent: str, given: EntryBatch, identifiers: object) -> EntryBatch:
+        asked.append(identifiers is not None)
+        return given
+
+    async with running_hub(tmp_path, FakeDelivery(), repack=repack) as one, stream(one.port) as call:
+        one.direct.update(direct)
+        handed = delivery_pb2.EntryGroup(id=1)
+        for name in destinations:
+            handed.batches.extend(group_of_batches(1, entry("a"), destination=name).batches)
+        await call.write(request(handed))
+        assert [said(one) for one in await answers(call, 1)] == [STORED]
+    assert asked == [named] * len(destinations)
+
+
 async def test_an_agent_with_another_policy_is_named_once(
     group: MakeGroup, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -418,7 +442,7 @@ async def test_without_agents_nobody_may_call(tmp_path: Path) -> None:
 async def test_a_parcel_is_its_agents(group: MakeGroup, tmp_path: Path) -> None:
     agents: list[str] = []
 
-    def repack(agent: str, given: EntryBatch, identifiers: Sequence[frozenset[Identifier]]) -> EntryBatch:
+    def repack(flows: Flows, agent: str, given: EntryBatch, identifiers: object) -> EntryBatch:
         agents.append(agent)
         return given
 

@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.delivery.entries import EntryBuilder
+from gateway.delivery.keys import Keys
 from gateway.directory import NoDirectory
 from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refused, Retryable
@@ -36,6 +38,8 @@ class Flow:
 
     def __init__(self) -> None:
         self.decided = 0
+        self.identifiers: set[bool] = set()
+        """Whether people are looked for in what is left."""
 
     def subject(self, raw: bytes) -> Subject:
         return Subject()
@@ -56,7 +60,7 @@ class Flow:
         return one, Release("two", "a.Type", "", raw)
 
     def decide_batch(self, raws: Sequence[bytes], facts: Sequence[Facts], *, identifiers: bool = True) -> BatchDecision:
-        assert identifiers
+        self.identifiers.add(identifiers)
         return decide_one_by_one(self.decide, raws, facts, self.subjects)
 
 
@@ -92,6 +96,16 @@ class Case:
                 [ResolvedItems(self.flow, items, first=first)] if known else [ItemReason.UNKNOWN_FLOW] * len(items)
             )
         return resolved
+
+
+@pytest.mark.parametrize("stores", [True, False])
+async def test_people_are_looked_for_where_what_is_about_them_may_be_stored(stores: bool) -> None:
+    case = Case()
+    builder = EntryBuilder(Keys(bytes(32)), "web", hashes_subjects=stores)
+    pipeline = ItemPipeline(Decider(NoDirectory(), Offload()), case.kept, builder)
+    await pipeline.take_many(case, [b"x", b"y"])
+    assert case.flow.identifiers == {stores}
+    assert {bool(batch.subjects) for sent in case.kept.accepted for batch in sent} == {stores}
 
 
 async def test_one_item_goes_at_once() -> None:

@@ -48,9 +48,9 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, batch: EntryBatch, kind: int) -> Self:
         """Return the columns of a batch whose type and plan have the number `kind`."""
-        subjects = batch.subjects
+        subjects = list(batch.subjects)
         if batch.releases.personal:
-            marked = list(subjects or [b""] * len(batch))
+            marked = subjects or [b""] * len(batch)
             for place in batch.releases.personal:
                 marked[place] += PERSONAL_MARKER
             subjects = marked

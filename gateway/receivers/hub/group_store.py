@@ -19,6 +19,7 @@ from gateway.delivery.redecider import Redecider
 from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, DeliveryReason, Reason, Refused, Rejected, Retryable
 from gateway.model import Identifier
+from gateway.pipeline.flows import Flows
 from gateway.receivers.fields import MAX_TURN_SECONDS
 from gateway.receivers.hub.handed_over import HandedOverBatch, HandedOverGroup
 from gateway.receivers.hub.rollout import ObservedPolicy, Rollout
@@ -31,9 +32,9 @@ log = logging.getLogger(__name__)
 MAX_BATCH_ENTRIES: Final = 512
 """Entries that are made in one call, in which nothing else runs: as many as go into a row of an outbox."""
 
-EntriesAgain = Callable[[str, EntryBatch, Sequence[frozenset[Identifier]]], EntryBatch]
-"""The entries of an agent's releases: the agent, its entries as decided on again, under its own keys, and the
-identifiers and addresses in each.
+EntriesAgain = Callable[[Flows, str, EntryBatch, Sequence[frozenset[Identifier]] | None], EntryBatch]
+"""The entries of an agent's releases: the flows that they were decided by, the agent, its entries as decided on again,
+under its own keys, and the identifiers and addresses in each, None where they weren't looked for.
 """
 
 
@@ -71,14 +72,15 @@ class GroupStore(msgspec.Struct, frozen=True):
         One item that may not leave takes no other with it.
         """
         policy = self.rollout.observe()
-        redecided = await self.redecider.deciding_by(policy.flows).decide_all(batches, identifiers=True)
+        flows, named = policy.flows, not _is_direct(batches, policy.flows)
+        redecided = await self.redecider.deciding_by(flows).decide_all(batches, identifiers=named)
         entries: list[EntryBatch] = []
         purged: Counter[tuple[str, Reason]] = Counter()
         since = time.monotonic()
         for batch, again in zip(batches, redecided, strict=True):
             purged.update(self._purged(batch, again, policy))
             for given, subjects in _released(batch, again):
-                entries.append(self.entries_again(self.agent, given, subjects))
+                entries.append(self.entries_again(flows, self.agent, given, subjects if named else None))
                 if time.monotonic() - since > MAX_TURN_SECONDS:
                     await asyncio.sleep(0)
                     since = time.monotonic()
@@ -100,6 +102,12 @@ class GroupStore(msgspec.Struct, frozen=True):
             reason = again.ended[place]
             self.rollout.check(self.agent, reason, batch.plan.hex(), batch.age_ns(place), policy.plans)
             yield (batch.destination if reason is not DeliveryReason.CUT_OFF else "", reason)
+
+
+def _is_direct(batches: Sequence[HandedOverBatch], flows: Flows) -> bool:
+    """Return whether entries are for one destination whose recipient is tried first: few of those are ever stored."""
+    names = {batch.destination for batch in batches}
+    return len(names) == 1 and all(map(flows.is_direct, names))
 
 
 def _released(

@@ -22,6 +22,7 @@ from gateway.entry_batch import KEY_BYTES, EntryBatch
 from gateway.errors import Retryable
 from gateway.listeners import Listener
 from gateway.model import Identifier
+from gateway.pipeline.flows import Flows
 from gateway.receivers.caller import Callers
 from gateway.receivers.guard import Guard
 from gateway.receivers.hub import receiver
@@ -80,7 +81,9 @@ def joined(batches: Sequence[EntryBatch]) -> EntryBatch:
     )
 
 
-def unchanged_entries(agent: str, given: EntryBatch, identifiers: Sequence[frozenset[Identifier]]) -> EntryBatch:
+def unchanged_entries(
+    flows: Flows, agent: str, given: EntryBatch, identifiers: Sequence[frozenset[Identifier]] | None
+) -> EntryBatch:
     """The entries that an agent handed over."""
     return given
 
@@ -91,6 +94,8 @@ class TestedHub:
     def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: EntriesAgain) -> None:
         self.redecider = ScriptedRedecider()
         self.port = 0
+        self.direct: set[str] = set()
+        """The destinations whose recipients are tried first."""
         self.put_in_force(PLAN)
         self.counts = Counts()
         # `Again` decides as `again.Again` does, and the plans are where `Flows` has them.
@@ -104,7 +109,7 @@ class TestedHub:
 
     def put_in_force(self, plan: str) -> None:
         """Decide by a plan with this digest from now on."""
-        self.flows = SimpleNamespace(digests=frozenset({plan}))
+        self.flows = SimpleNamespace(digests=frozenset({plan}), is_direct=self.direct.__contains__)
 
     async def start(self) -> None:
         given = config.Delivery(address=f"127.0.0.1:{self.port}")
@@ -157,7 +162,7 @@ class FormerHub:
         given = config.Delivery(address=f"127.0.0.1:{self.port}")
         self._listener = Listener("delivery", given, _SERVED.server_credentials())
         behaviour = Guard(MAX_STREAMS).relay(self.accept, RpcMethod(receiver.SERVICE, "Accept"), AGENT_CALLER)
-        handler = grpc.stream_stream_rpc_method_handler(behaviour)
+        handler: Any = grpc.stream_stream_rpc_method_handler(behaviour)
         self._listener.server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(receiver.SERVICE, {"Accept": handler}),)
         )

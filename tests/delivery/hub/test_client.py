@@ -27,7 +27,8 @@ from gateway.delivery.hub.stream import AWAY_RETRY_SECONDS, Unacknowledged
 from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, Cause, ItemReason, Reason, RefusalReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED
-from gateway.model import Identifier, OutboxEntry
+from gateway.model import OutboxEntry
+from gateway.pipeline.flows import Flows
 from gateway.receivers.statuses import DEFAULT_RETRY_SECONDS
 from gateway.tls import Material
 from tests.delivery.cases import NOW_NS
@@ -351,7 +352,7 @@ async def test_a_new_certificate_makes_a_new_stream_and_the_old_one_ends_its_wor
     current = [(0, AGENT_CERTIFICATE)]
     agents: list[str] = []
 
-    def repack(agent: str, given: EntryBatch, identifiers: Sequence[frozenset[Identifier]]) -> EntryBatch:
+    def repack(flows: Flows, agent: str, given: EntryBatch, identifiers: object) -> EntryBatch:
         agents.append(agent)
         return given
 
