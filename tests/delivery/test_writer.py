@@ -16,7 +16,7 @@ import pytest
 from gateway.config import Outbox
 from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.outbox.store import ENTRY_OVERHEAD_BYTES
-from gateway.errors import CallReason, ItemReason, Refused, Retryable
+from gateway.errors import CallReason, DeliveryReason, ItemReason, Refused, Retryable
 from gateway.exporters.base import BatchLimits
 from tests.delivery.cases import NOW_NS, SECOND_NS, entries, entry, ids
 from tests.delivery.leased_entries import each
@@ -138,6 +138,16 @@ async def test_what_is_nacked_is_the_next_and_has_not_failed(tmp_path: Path) -> 
         again = await outbox.lease("crm", BatchLimits(max_items=10), NOW_NS)
         assert texts(again) == texts(leased)
         assert {one.attempts for one in each(again)} == {0}
+
+
+async def test_what_is_replayed_is_leased_though_what_came_after_it_has_been(tmp_path: Path) -> None:
+    async with opened(tmp_path / "o.db") as outbox:
+        for group in range(3):
+            await outbox.accept([entry(f"{group} {number}") for number in range(2)], NOW_NS)
+        leased = ids(await outbox.lease("crm", BatchLimits(max_items=4), NOW_NS))
+        await outbox.dead_letter(dict.fromkeys(leased[:2], DeliveryReason.REJECTED), NOW_NS)
+        assert await outbox.replay("crm", NOW_NS) == 2
+        assert texts(await outbox.lease("crm", ALL, NOW_NS)) == ["0 0", "0 1", "2 0", "2 1"]
 
 
 async def test_a_lease_that_nobody_waits_for_any_more_is_nacked(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Leases:
         return IdSet(run for ids in self._leased.values() for run in ids.ranges)
 
     def forget_watermarks(self) -> None:
-        """Look from the start the next time: another program has written, or the file is another one."""
+        """Look from the start the next time: another program wrote, dead letters wait again, or the file is new."""
         self._low_watermarks.clear()
 
     def take(self, store: Store, destination: str, bounds: BatchLimits, now_ns: int) -> Sequence[LeasedBatch]:

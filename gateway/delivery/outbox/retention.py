@@ -48,6 +48,7 @@ class ReplayDeadLetters(msgspec.Struct, frozen=True):
     """Makes items again of some dead letters of a destination."""
 
     destination: str
+    leases: Leases
     now_ns: int
 
     def apply(self, store: Store) -> int:
@@ -55,6 +56,8 @@ class ReplayDeadLetters(msgspec.Struct, frozen=True):
         queue = store.queues.known.get(self.destination)
         summaries = iter(()) if queue is None else store.dead.summaries(_DEAD, (queue.id,))
         ids = [summary.ids for summary in enough(summaries)]
+        # They have the IDs that they had.
+        self.leases.forget_watermarks()
         return store.replay((number for run in ids for number in run), self.now_ns)
 
 

@@ -141,7 +141,7 @@ class SqliteOutbox:
 
     async def replay(self, destination: str, now_ns: int) -> int:
         """Make items again of a destination's dead letters. Return how many."""
-        return await self._repeat(ReplayDeadLetters(destination, now_ns))
+        return await self._repeat(ReplayDeadLetters(destination, self._commits.leases, now_ns))
 
     async def delete_expired(self, destination: str, before_ns: int, now_ns: int) -> int:
         """Delete what was received before a time. Return how many."""
