@@ -97,7 +97,7 @@ class OutboxStatus(msgspec.Struct, frozen=True):
     removed_by_operator: Mapping[tuple[str, str], int] = {}
 
 
-class ProxyCallResult(msgspec.Struct, frozen=True):
+class ProxyCallResult(msgspec.Struct, frozen=True, gc=False):
     """How a call between services ended.
 
     `route` is the authority of its route; it and `destination` are empty where there is none.

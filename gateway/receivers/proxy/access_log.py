@@ -51,7 +51,7 @@ _CODE_NAMES: Final[Mapping[int, str]] = {code.value[0]: code.name for code in gr
 _LISTENERS: Final = {TrafficDirection.OUTBOUND: LISTENER_OUTBOUND, TrafficDirection.INBOUND: LISTENER_INBOUND}
 
 
-class AccessRecord(msgspec.Struct, frozen=True):
+class AccessRecord(msgspec.Struct, frozen=True, gc=False):
     """What is logged of a call, and by `route`, `destination` and `reason` counted.
 
     `received_ns` in nanoseconds since 1970, `took_ns` in nanoseconds.

@@ -55,7 +55,7 @@ class UpstreamError(Exception):
         return cls(error.code(), error.details() or "", initial, trailing)
 
 
-class UnaryResponse(msgspec.Struct, frozen=True):
+class UnaryResponse(msgspec.Struct, frozen=True, gc=False):
     """The one response of a call, and the metadata around it."""
 
     raw: bytes
