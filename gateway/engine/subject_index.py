@@ -107,6 +107,8 @@ class SubjectIndex:
             return _EventProperties(field, rule).add
         if isinstance(rule, Attributes) and field.presence in _REPEATED:
             return _KeyedValues(field, identifiers_of(rule)).add
+        if field.presence is Presence.IMPLICIT and field.message is None and type(rule) in CATEGORY:
+            return _ScalarField(field, CATEGORY[type(rule)]).add
         each = self._value(field, rule)
         return _Values(field, each).add if field.presence in _REPEATED else _Value(field, each).add
 
@@ -137,6 +139,19 @@ class _Scalar:
 
     def add(self, value: str | int, found: set[Identifier]) -> None:
         found.add((self._category, str(value)))
+
+
+class _ScalarField:
+    """Adds the one value of a field, where it has one."""
+
+    __slots__ = ("_category", "_name")
+
+    def __init__(self, field: FieldPlan, category: Category) -> None:
+        self._name, self._category = attribute(field.number), category
+
+    def add(self, parsed: Message, found: set[Identifier]) -> None:
+        if value := getattr(parsed, self._name):
+            found.add((self._category, str(value)))
 
 
 class _Wrapper:
@@ -229,8 +244,9 @@ class _Value:
         self._each = each
 
     def add(self, parsed: Message, found: set[Identifier]) -> None:
-        if getattr(parsed, self._name) if self._implicit else parsed.HasField(self._name):
-            self._each(getattr(parsed, self._name), found)
+        value = getattr(parsed, self._name)
+        if value if self._implicit else parsed.HasField(self._name):
+            self._each(value, found)
 
 
 class _Values:
@@ -270,7 +286,9 @@ class _EventProperties:
 
     def __init__(self, field: FieldPlan, rule: Properties) -> None:
         self._name, self._selector = attribute(field.number), attribute(rule.selector)
-        self._events = {event: properties(rules) for event, rules in rule.events.items()}
+        self._events = {
+            event: properties(rules) for event, rules in rule.events.items() if any(map(holds, rules.values()))
+        }
 
     def add(self, parsed: Message, found: set[Identifier]) -> None:
         find = self._events.get(getattr(parsed, self._selector, ""))
