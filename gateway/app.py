@@ -147,7 +147,7 @@ class Gateway:
         await asyncio.gather(*(guard.emptied(CANCELLED_CALLS_SECONDS) for guard in guards))
 
     def _open_http(self) -> Http:
-        from gateway.receivers.http import Http  # noqa: PLC0415 where nobody asks, nobody waits for it
+        from gateway.receivers.http import Http  # noqa: PLC0415 where nobody reads metrics, nobody waits for OpenTelemetry
 
         return Http(self._readiness, self._parts.telemetry)
 

@@ -1,7 +1,7 @@
 """The gateway's own telemetry: what is counted and under which names, how Prometheus reads it, and its own traces.
 
-What libraries need is loaded where it is used: by `exposition.py` where metrics are read, by `tracer.py` where traces
-are on.
+OpenTelemetry's SDK is loaded only where it is needed: by `exposition.py` where metrics are read, by `tracer.py` where
+traces are on.
 
 No label, number or attribute here comes from a field.
 """

@@ -1,20 +1,28 @@
-"""How Prometheus reads what is counted: nothing is copied or recorded twice, all is read when it is asked for."""
+"""How Prometheus reads what is counted.
+
+Numbers through OpenTelemetry's instruments, histograms beside them in the same registry.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from gateway.telemetry.counts import Counts
 from gateway.telemetry.metrics import PREFIX, MetricKind
-from gateway.telemetry.series import DurationSeries, NumberSeries
+from gateway.telemetry.series import NumberSeries
 
 CONTENT_TYPE_OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 """https://prometheus.io/docs/specs/om/open_metrics_spec/."""
@@ -32,9 +40,23 @@ class Exposition:
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._registry = CollectorRegistry()
-        self._registry.register(_Families(counts))
+        # `_total` and the like are added on the way out. No target_info and no scope: they would carry the
+        # environment's words.
+        reader = PrometheusMetricReader(disable_target_info=True, scope_info_enabled=False, registry=self._registry)
+        self._provider = MeterProvider([reader], Resource.get_empty(), shutdown_on_exit=False)
+        self._register()
+        self._registry.register(_Histograms(counts))
         ProcessCollector(registry=self._registry)
         GCCollector(self._registry)
+
+    def _register(self) -> None:
+        meter = self._provider.get_meter("gateway")
+        for series in self._counts.numbers:
+            metric = series.metric
+            create = (
+                meter.create_observable_counter if metric.kind is MetricKind.COUNTER else meter.create_observable_gauge
+            )
+            create(f"{PREFIX}{metric.name}", [partial(_observations, series)], description=metric.description)
 
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics, and their content type.
@@ -45,6 +67,12 @@ class Exposition:
         if is_openmetrics(accept):
             return GENERATE_OPENMETRICS(self._registry), CONTENT_TYPE_OPENMETRICS
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def _observations(series: NumberSeries, _: CallbackOptions) -> list[Observation]:
+    """All numbers, as OpenTelemetry asks for them. A value that is an enum's is shown as its text."""
+    labels = series.metric.labels
+    return [Observation(count, dict(zip(labels, map(str, key), strict=True))) for key, count in series.items()]
 
 
 def is_openmetrics(accept: str) -> bool:
@@ -63,31 +91,19 @@ def is_openmetrics(accept: str) -> bool:
     return 0 < asked_for >= other
 
 
-class _Families(Collector):
-    """All series, by the metric that they are of."""
+class _Histograms(Collector):
+    """All histograms.
+
+    OpenTelemetry has none that is read only when it is asked, and recording in its own costs too much for an item.
+    """
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        yield from map(_numbers, filter(None, self._counts.numbers))
-        yield from map(_histogram, self._counts.durations)
-
-
-def _numbers(series: NumberSeries) -> Metric:
-    """The numbers of a metric. A value that is an enum's is shown as its text."""
-    metric = series.metric
-    kind = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
-    # `_total` is added on the way out.
-    family = kind(f"{PREFIX}{metric.name}", metric.description, labels=metric.labels)
-    for labels, count in series.items():
-        family.add_metric([*map(str, labels)], count)
-    return family
-
-
-def _histogram(durations: DurationSeries) -> Metric:
-    metric = durations.metric
-    family = HistogramMetricFamily(metric.exported_name, metric.description, labels=metric.labels)
-    for labels, buckets, total in durations.rows():
-        family.add_metric(labels, buckets, total)
-    return family
+        for durations in self._counts.durations:
+            metric = durations.metric
+            family = HistogramMetricFamily(metric.exported_name, metric.description, labels=metric.labels)
+            for labels, buckets, total in durations.rows():
+                family.add_metric(labels, buckets, total)
+            yield family
