@@ -24,7 +24,6 @@ from gateway.delivery import Delivery
 from gateway.inforce import Switch
 from gateway.loading import LoadedPolicy, PolicyLoader, PolicySource, load_sources
 from gateway.preflight import preflight
-from gateway.receivers.event_loop import EventLoop
 from gateway.receivers.health import SERVICE as HEALTH
 from gateway.receivers.health import Health
 from gateway.receivers.reflection import Reflection
@@ -227,7 +226,7 @@ def serve(config: Config, origin: Origin = NO_ORIGIN) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     _silence(logging.getLogger("grpc"))
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    return uvloop.run(_serve(config, origin), loop_factory=EventLoop)
+    return uvloop.run(_serve(config, origin))
 
 
 def _silence(library: logging.Logger) -> None:
