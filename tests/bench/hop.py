@@ -41,7 +41,7 @@ HOP: Final = Layout(
     f"a unary call between services, half of its fields stripped, {AT_ONCE} at once; CPU of the proxy's process",
     "a call",
     tuple(
-        Case(name, values, "" if name == BARE else BARE, aim=1.15 if (name, values) == (NULL, SEEN) else None)
+        Case(name, values, "" if name == BARE else BARE, aim=1.25 if (name, values) == (NULL, SEEN) else None)
         for name in PROXIES
         for values in BOTH
     ),
