@@ -93,7 +93,7 @@ def assemble(
     switch = Switch(current, opener, delivery_setup, telemetry, proxied, streamed)
     switch.begin()
 
-    entries = EntryBuilder(keys, config.service, hashes_subjects=delivery_setup.stores)
+    entries = EntryBuilder(keys, config.service)
     pipeline = ItemPipeline(decider, delivery_setup.delivery, entries, telemetry)
     access = AccessLog(current.flows, decider, delivery_setup.delivery.accept, entries, telemetry)
     # The gateway's own spans take the same path as a client's.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from gateway.entry_batch import EntryBatch
@@ -20,6 +20,10 @@ class Delivery(Protocol):
         together too large, or under the request ID of other ones. What is for a destination that nothing leads to any
         more is counted, not stored.
         """
+        ...
+
+    def stores(self, destinations: Collection[str]) -> bool:
+        """Return whether what one item has for these destinations is probably stored here. For any thread."""
         ...
 
     async def drained(self) -> None:

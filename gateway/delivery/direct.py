@@ -9,7 +9,7 @@ from itertools import islice
 
 from gateway.delivery.attempt import AttemptDeps
 from gateway.delivery.worker import DeliveryWorker
-from gateway.entry_batch import EntryBatch, joined
+from gateway.entry_batch import EntryBatch
 from gateway.errors import Retryable
 from gateway.exporters.base import Delivered, Outcome, all_delivered
 
@@ -60,7 +60,7 @@ class DirectDelivery:
     async def _store(self, batches: Sequence[EntryBatch]) -> bool:
         """Store entries; return whether there are any."""
         if batches:
-            await self._outbox.accept(joined(batches), self._clock.now_ns())
+            await self._outbox.accept(batches, self._clock.now_ns())
         return bool(batches)
 
     async def _note(self) -> None:

@@ -13,7 +13,7 @@ from gateway.delivery.attempt import AttemptDeps
 from gateway.delivery.direct import DirectDelivery
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.worker import DeliveryWorker
-from gateway.entry_batch import EntryBatch, joined
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, DeliveryReason, Retryable
 from gateway.exporters.base import Exporter, ImmediateExporter, count_entries
 from gateway.model import QueueDepth
@@ -85,6 +85,15 @@ class OutboxDispatcher:
         for name, exporter in immediate.items():
             exporter.consume(by_destination[name])
 
+    def stores(self, destinations: Collection[str]) -> bool:
+        """Return whether entries for these are stored: what has one destination is not, where its recipient is near."""
+        names = [name for name in destinations if name not in self._immediate]
+        return len(names) > 1 or not all(name in self._direct and self._is_near(name) for name in names)
+
+    def _is_near(self, name: str) -> bool:
+        worker = self._workers.get(name)
+        return worker is not None and worker.is_near()
+
     async def _send_or_store(self, names: Collection[str], batches: Sequence[EntryBatch]) -> None:
         """Have entries for these destinations at their recipient, or stored."""
         worker = self._direct_worker(batches) if len(names) == 1 else None
@@ -93,7 +102,7 @@ class OutboxDispatcher:
                 return
         else:
             await self._direct_delivery.wait_for(batches)
-            await self._deps.outbox.accept(joined(batches), self._deps.clock.now_ns())
+            await self._deps.outbox.accept(batches, self._deps.clock.now_ns())
         for name in names:
             # A reload may have come meanwhile.
             if name in self._workers:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from gateway.batch_verdict import BatchVerdict
 from gateway.delivery.keys import Keys
+from gateway.delivery.later_subjects import LaterSubjects
 from gateway.entry_batch import FINGERPRINT_BYTES, EntryBatch, at_places
+from gateway.model import Identifier
 from gateway.pipeline.batch_decision import BatchDecision
 
 
@@ -29,26 +31,39 @@ class BatchSource(msgspec.Struct, frozen=True, gc=False):
 
 ONCE: Final = BatchSource()
 
+IdentifiersAt = Callable[[str], Callable[[bytes], frozenset[Identifier]]]
+"""What finds the identifiers and addresses in a payload, for a destination."""
+
 
 class EntryBuilder:
     """Makes the entries of one gateway. `caller` is who its items come from."""
 
-    def __init__(self, keys: Keys, caller: str, *, hashes_subjects: bool = True) -> None:
-        """Without `hashes_subjects`, entries don't tell who is in them: none is ever stored here."""
-        self.hashes_subjects = hashes_subjects
+    def __init__(self, keys: Keys, caller: str) -> None:
         self._keys = keys
         self._caller = caller
 
     def entries_of(
-        self, decision: BatchDecision, received_ns: Sequence[int], sent: BatchSource = ONCE
+        self,
+        decision: BatchDecision,
+        received_ns: Sequence[int],
+        sent: BatchSource = ONCE,
+        later: IdentifiersAt | None = None,
     ) -> list[EntryBatch]:
-        """Return the entries of the releases of a batch whose items were received at these times, by destination."""
+        """Return the entries of the releases of a batch whose items were received at these times, by destination.
+
+        Where nobody was looked for, `later` tells who is in them once that is asked.
+        """
         fingerprints = self._keys.fingerprints(sent.items) if sent.request_id else b""
-        return [
+        batches = [
             self._batch(verdict, decision.indices, received_ns, sent, fingerprints)
             for verdict in decision.verdicts
             if verdict.releases
         ]
+        return batches if later is None else [self._with_later_subjects(batch, later) for batch in batches]
+
+    def _with_later_subjects(self, batch: EntryBatch, later: IdentifiersAt) -> EntryBatch:
+        subjects = LaterSubjects(self._keys, later(batch.destination), batch.releases.payloads)
+        return msgspec.structs.replace(batch, subjects=subjects)
 
     def _batch(
         self,
@@ -73,7 +88,7 @@ class EntryBuilder:
             verdict.releases_at(places),
             self._batch_keys(verdict.destination, indices, sent),
             received_ns,
-            self._keys.subjects(subjects) if self.hashes_subjects else (),
+            self._keys.subjects(subjects),
             fingerprints,
         )
 

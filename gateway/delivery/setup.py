@@ -162,8 +162,6 @@ class DeliverySetup:
             else OutboxService(base.outbox, config.outbox, deps, keeps_dead_letters=config.role != "agent")
         )
         self.delivery = substitute or _delivery(base.hub_client, self._store)
-        self.stores = substitute is not None or self._store is not None
-        """Whether what is delivered may be stored on the way: nothing is at an agent without an outbox."""
 
     def replace(self, exporters: Mapping[str, Exporter], flows: Flows) -> None:
         """Send by these, and decide by these flows, from this moment on. Raises nothing."""

@@ -10,7 +10,7 @@ from gateway.batch_verdict import BatchVerdict
 from gateway.engine.interface import Engine, Engines, SubjectReader
 from gateway.engine.reference import ReferenceEngines
 from gateway.errors import BadSetup, ItemReason, RefusalReason, Refused
-from gateway.model import MAX_ITEM_BYTES, Category, Facts, FieldPath, Outcome, Release, Verdict
+from gateway.model import MAX_ITEM_BYTES, Category, Facts, FieldPath, Identifier, Outcome, Verdict
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.categories import Categories
 from gateway.pipeline.field_counters import CategorySampler, TotalCounter
@@ -83,12 +83,13 @@ class Flow:
         self.terms = tuple(
             (engine.plan.destination, (engine.plan.type, engine.digest, reader.plan)) for engine in engines
         )
+        self.destinations = tuple(engine.plan.destination for engine in engines)
         self._engines = engines
         self._subjects = {engine.plan.destination: engine.subjects for engine in engines}
 
-    def subjects(self, release: Release) -> frozenset[tuple[Category, str]]:
-        """The identifiers and addresses that a release of this flow holds."""
-        return self._subjects[release.destination](release.payload)
+    def identifiers_in(self, destination: str) -> Callable[[bytes], frozenset[Identifier]]:
+        """What finds the identifiers and addresses in a payload for a destination of this flow."""
+        return self._subjects[destination]
 
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
         """The verdicts on one item, one for each destination.

@@ -126,7 +126,7 @@ class ItemPipeline:
         """`counts` counts each item."""
         self._decide_batch, self._with_facts = decider.decide_batch_inline, decider.batch_with_facts
         self._entries_of = entry_builder.entries_of
-        self._identifiers = entry_builder.hashes_subjects
+        self._stores = delivery.stores
         self._counts = Counts() if counts is None else counts
         self.deliver = delivery.accept
         """Returns when entries are safe. Raises Retryable, Refused."""
@@ -228,22 +228,29 @@ class ItemPipeline:
     ) -> _DecidedItems | _WaitingItems:
         messages = resolved.messages
         received = [received_ns] * len(messages)
-        decision = self._decide_batch(resolved.flow, messages, received, identifiers=self._identifiers)
+        # Who is in what its recipient takes at once is never asked.
+        identifiers = self._stores(resolved.flow.destinations)
+        decision = self._decide_batch(resolved.flow, messages, received, identifiers=identifiers)
         if isinstance(decision, UndecidedBatch):
             return _WaitingItems(resolved, decision, received_ns, time.perf_counter_ns() - begun_ns)
-        entries = self._entries(resolved, decision, received_ns)
+        entries = self._entries(resolved, decision, received_ns, identifiers=identifiers)
         return _DecidedItems(resolved, decision, entries, time.perf_counter_ns() - begun_ns)
 
     async def _decide_waiting(self, items: _WaitingItems, size: int) -> _DecidedItems:
         """Decide on items once the facts about them have come. Raises Retryable where they can't be had."""
         resolved = items.resolved
         decision = await self._with_facts(items.undecided, size)
-        entries = self._entries(resolved, decision, items.received_ns)
+        identifiers = items.undecided.identifiers
+        entries = self._entries(resolved, decision, items.received_ns, identifiers=identifiers)
         return _DecidedItems(resolved, decision, entries, items.took_ns)
 
-    def _entries(self, resolved: ResolvedItems, decision: BatchDecision, received_ns: int) -> Sequence[EntryBatch]:
+    def _entries(
+        self, resolved: ResolvedItems, decision: BatchDecision, received_ns: int, *, identifiers: bool
+    ) -> Sequence[EntryBatch]:
+        """Return the entries of items in which somebody was looked for, or not."""
         source = BatchSource(resolved.messages, resolved.request_id, resolved.first)
-        return self._entries_of(decision, [received_ns] * len(resolved.messages), source)
+        later = None if identifiers else resolved.flow.identifiers_in
+        return self._entries_of(decision, [received_ns] * len(resolved.messages), source, later)
 
 
 def _verdict(verdict: BatchVerdict) -> Verdict:

@@ -17,11 +17,12 @@ from gateway.delivery.attempt import AttemptDeps, Clock
 from gateway.delivery.outbox.interface import LeasedBatch
 from gateway.delivery.outbox.writer import SqliteOutbox
 from gateway.delivery.redecided_batch import MinimisedBatch, RedecidedBatch
-from gateway.entry_batch import EntryBatch, joined
+from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, DeliveryReason, ItemReason, Reason, Refused, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Outcome
 from gateway.model import NOBODY, OutboxEntry, Verdict, Withheld
 from gateway.telemetry.counts import Counts
+from tests.support.joined_batches import joined
 
 TIMEOUT_SECONDS: Final = 20
 NOW_NS: Final = 1_700_000_000_000_000_000

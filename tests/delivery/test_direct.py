@@ -15,6 +15,7 @@ from gateway.delivery.dispatcher import OutboxDispatcher
 from gateway.entry_batch import EntryBatch
 from gateway.errors import DeliveryReason, Refused, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, BatchLimits, Exporter, Outcome
+from gateway.exporters.null.exporter import NullExporter
 from gateway.model import OutboxEntry
 from tests.delivery.cases import (
     NOW_NS,
@@ -445,3 +446,17 @@ async def test_whatever_happens_to_a_batch_its_callers_are_told(
         assert "crm: a batch failed: ZeroDivisionError" in caplog.text
         await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
         assert crm.texts == ["a", "a"]
+
+
+async def test_what_is_for_one_near_recipient_is_probably_not_stored(tmp_path: Path) -> None:
+    crm = RecordingExporter()
+    exporters: dict[str, Exporter] = {"crm": crm, "log": RecordingExporter(), "null": NullExporter()}
+    async with delivery_case(tmp_path) as case, sending(case, exporters) as delivery:
+        stored = {names: delivery.stores(names) for names in (("crm",), ("log",), ("crm", "log"), ("null",), ("gone",))}
+        assert stored == {("crm",): False, ("log",): True, ("crm", "log"): True, ("null",): False, ("gone",): True}
+        assert not delivery.stores(("crm", "null"))
+        crm.reply = replying(Retryable())
+        await delivery.accept([entry("a")])
+        assert delivery.stores(("crm",))
+        await asyncio.wait_for(delivery.drained(), TIMEOUT_SECONDS)
+        assert not delivery.stores(("crm",))

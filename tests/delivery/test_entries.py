@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Final
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from gateway.batch_verdict import BatchVerdict
 from gateway.delivery.entries import BatchSource, EntryBuilder
 from gateway.delivery.keys import Keys
-from gateway.entry_batch import KEY_BYTES, EntryBatch, joined
+from gateway.entry_batch import KEY_BYTES, EntryBatch
 from gateway.errors import ItemReason
 from gateway.model import Category, Identifier, Withheld
 from gateway.pipeline.batch_decision import BatchDecision
+from tests.support.joined_batches import joined
 
 SECRET: Final = bytes(range(32))
 KEYS: Final = Keys(SECRET)
@@ -105,6 +106,25 @@ def test_each_entry_has_what_it_would_have_alone(
     assert len(set(keys)) == len(keys)
     if request_id:
         assert keys == [key_alone("web", "r1", first + index, destination) for destination, index, *_ in wanted]
+
+
+def test_whom_nobody_was_looked_for_in_is_told_once_it_is_asked() -> None:
+    items: list[Item] = [(b"a", (False, True), frozenset(), False), (b"b", (False, False), frozenset(), False)]
+    found = {b"a": frozenset(PEOPLE[:1]), b"b": frozenset(PEOPLE[1:2])}
+    asked: list[str] = []
+
+    def later(destination: str) -> Callable[[bytes], frozenset[Identifier]]:
+        def identifiers_in(payload: bytes) -> frozenset[Identifier]:
+            asked.append(destination)
+            return found[payload]
+
+        return identifiers_in
+
+    crm, log = EntryBuilder(KEYS, "web").entries_of(decided(items, frozenset()), [0, 0], later=later)
+    assert asked == []
+    assert list(log.subjects) == [KEYS.subject(*PEOPLE[1])]
+    assert list(crm.subjects) == [KEYS.subject(*PEOPLE[0]), KEYS.subject(*PEOPLE[1])]
+    assert asked == ["log", "crm", "crm"]
 
 
 def test_without_an_id_no_key_comes_twice() -> None:

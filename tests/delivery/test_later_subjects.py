@@ -15,11 +15,12 @@ from gateway.delivery.keys import Keys
 from gateway.delivery.later_subjects import LaterSubjects
 from gateway.delivery.outbox.interface import Removed
 from gateway.delivery.outbox.writer import SqliteOutbox
-from gateway.entry_batch import KEY_BYTES, EntryBatch, joined
+from gateway.entry_batch import KEY_BYTES, EntryBatch
 from gateway.model import NOBODY, Category, Identifier
 from gateway.pipeline.flows import Flows
 from tests.delivery.cases import NOW_NS
 from tests.support.contracts import compiler, encode
+from tests.support.joined_batches import joined
 
 KEYS: Final = Keys(bytes(32))
 MADE: Final = compiler("message M { string user_id = 1 @USER_ID; }", flows="{t.M: [eu-log]}")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.entry_batch import EntryBatch, joined
+from gateway.entry_batch import EntryBatch
 from gateway.errors import ItemReason, Rejected, Retryable
 from gateway.exporters.base import DELIVERED, Outcome, all_delivered, count_entries, send_batches
 from gateway.exporters.http_client import HttpClient
@@ -22,6 +22,7 @@ from tests.exporters.items import collected, entry, item
 from tests.exporters.jsonl.test_exporter import known
 from tests.exporters.otlp.test_exporter import sending_to
 from tests.exporters.sending import event, message, mixpanel, segment, zendesk
+from tests.support.joined_batches import joined
 
 MIXED: Final = [
     *(item("a"), item("b"), entry(LOGS.item, b"\xff"), item("c"), item("c", SIGNALS[1]), entry("no.such.Type", b"x")),

@@ -147,7 +147,11 @@ def test_a_batch_is_decided_on_as_its_items_are(count: int) -> None:
             if place is not None:
                 for verdict in batch.verdicts:
                     outcome = verdict.outcome(place)
-                    wanted = single.subjects(outcome) if isinstance(outcome, Release) else NOBODY
+                    wanted = (
+                        single.identifiers_in(outcome.destination)(outcome.payload)
+                        if isinstance(outcome, Release)
+                        else NOBODY
+                    )
                     assert verdict.subjects[place] == wanted
     # Each kind of outcome came, most of them often.
     assert all(outcomes[kind] > count // 100 for kind in OUTCOMES), outcomes

@@ -6,18 +6,18 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
 
-from gateway.delivery.entries import EntryBuilder
 from gateway.delivery.keys import Keys
+from gateway.delivery.later_subjects import LaterSubjects
 from gateway.directory import NoDirectory
 from gateway.entry_batch import EntryBatch, entries
 from gateway.errors import CallReason, ItemReason, Reason, RefusalReason, Refused, Retryable
 from gateway.exporters.base import count_entries
-from gateway.model import Category, Facts, FieldPath, Release, Subject, Verdict, Withheld
+from gateway.model import Category, Facts, FieldPath, Identifier, Release, Subject, Verdict, Withheld
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider
 from gateway.pipeline.offload import CHUNK_BYTES, COSTLY_BYTES, ITEM_BYTES, QUICK_NANOS, Offload
@@ -47,8 +47,13 @@ class Flow:
     def is_personal(self, subject: Subject) -> bool:
         return False
 
-    def subjects(self, release: Release) -> frozenset[tuple[Category, str]]:
-        return frozenset({(Category.USER_ID, "usr_1")})
+    destinations = ("one", "two")
+
+    def subjects(self, release: Release) -> frozenset[Identifier]:
+        return self.identifiers_in(release.destination)(release.payload)
+
+    def identifiers_in(self, destination: str) -> Callable[[bytes], frozenset[Identifier]]:
+        return lambda _: frozenset({(Category.USER_ID, "usr_1")})
 
     def decide(self, raw: bytes, facts: Facts) -> tuple[Verdict, ...]:
         self.decided += 1
@@ -69,6 +74,10 @@ class Kept:
 
     def __init__(self) -> None:
         self.accepted: list[Sequence[EntryBatch]] = []
+        self.stored = True
+
+    def stores(self, destinations: Collection[str]) -> bool:
+        return self.stored
 
     async def accept(self, batches: Sequence[EntryBatch]) -> None:
         self.accepted.append(batches)
@@ -101,11 +110,14 @@ class Case:
 @pytest.mark.parametrize("stores", [True, False])
 async def test_people_are_looked_for_where_what_is_about_them_may_be_stored(stores: bool) -> None:
     case = Case()
-    builder = EntryBuilder(Keys(bytes(32)), "web", hashes_subjects=stores)
-    pipeline = ItemPipeline(Decider(NoDirectory(), Offload()), case.kept, builder)
-    await pipeline.take_many(case, [b"x", b"y"])
+    case.kept.stored = stores
+    await case.pipeline.take_many(case, [b"x", b"y"])
     assert case.flow.identifiers == {stores}
-    assert {bool(batch.subjects) for sent in case.kept.accepted for batch in sent} == {stores}
+    batches = [batch for sent in case.kept.accepted for batch in sent]
+    assert {isinstance(batch.subjects, LaterSubjects) for batch in batches} == {not stores}
+    assert {hashed for batch in batches for hashed in batch.subjects} == {
+        Keys(bytes(32)).subject(Category.USER_ID, "usr_1")
+    }
 
 
 async def test_one_item_goes_at_once() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -103,6 +103,10 @@ class FakeDelivery:
             self.reply(entries)
         finally:
             self.waiting -= len(entries)
+
+    def stores(self, destinations: Collection[str]) -> bool:
+        """Return True: a test may read who is in what comes."""
+        return True
 
     async def drained(self) -> None:
         """Nothing is kept."""

@@ -112,6 +112,10 @@ class HubClient:
         finally:
             self._items, self._bytes = self._items - count, self._bytes - size
 
+    def stores(self, destinations: Collection[str]) -> bool:  # noqa: ARG002 - as `Delivery` has it
+        """Nothing is stored here."""
+        return False
+
     async def drained(self) -> None:
         """Return at once: nothing is stored here."""
 

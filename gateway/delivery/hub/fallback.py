@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -37,6 +37,10 @@ class FallbackDelivery:
                 await self._client.accept(batches, DIRECT_SECONDS)
                 return
         await self._local.accept(batches)
+
+    def stores(self, destinations: Collection[str]) -> bool:  # noqa: ARG002 - as `Delivery` has it
+        """Return whether the hub is away."""
+        return not self._client.status.is_up
 
     async def drained(self) -> None:
         """Wait until nothing waits here."""
