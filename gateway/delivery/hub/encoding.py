@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
 from kannelle.privacy.v1 import delivery_pb2
 
-from gateway.entry_batch import EntryBatch
+from gateway.entry_batch import FINGERPRINT_BYTES, EntryBatch
 from gateway.exporters.batching import chunks
 from gateway.protobuf.wire import field
 
@@ -30,6 +31,15 @@ runs.
 
 _COLUMN_BYTES: Final = 64
 """What an entry takes at most in a batch's message beside its payload."""
+
+
+NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
+"""The fingerprint of what has none and may be handed over more than once, so that it is known all the same."""
+
+
+def may_come_again(batch: EntryBatch) -> EntryBatch:
+    """Return entries as an agent hands them over that may do so once more, under the same keys."""
+    return batch if batch.fingerprints else msgspec.structs.replace(batch, fingerprints=NO_FINGERPRINT * len(batch))
 
 
 def counted_bytes(batches: Sequence[EntryBatch]) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.delivery.hub.client import HubClient
+from gateway.delivery.hub.encoding import may_come_again
 from gateway.delivery.hub.stream import MAX_REQUEST_BYTES, Unacknowledged
 from gateway.entry_batch import EntryBatch
 from gateway.errors import CallReason, Refused, Rejected, Retryable
@@ -50,7 +51,7 @@ class HubExporter:
             [a b x c] refused → [a b] delivered, [x] refused, [c] delivered
         """
         try:
-            await self._client.accept(batches)
+            await self._client.accept(list(map(may_come_again, batches)))
         except Exception as error:  # noqa: BLE001 - whatever it is, what was acknowledged stays
             count = sum(map(len, batches))
             if count == 1 or _is_about_all(error):

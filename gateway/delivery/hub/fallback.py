@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.delivery import Delivery, direct_sends
 from gateway.delivery.hub.client import HubClient, groups_of
+from gateway.delivery.hub.encoding import may_come_again
 from gateway.entry_batch import EntryBatch
 from gateway.errors import Retryable
 
@@ -34,7 +35,8 @@ class FallbackDelivery:
         groups_of(batches)
         if self._client.status.is_up:
             with suppress(Retryable):
-                await self._client.accept(batches, DIRECT_SECONDS)
+                # It may have stored what it doesn't acknowledge, and gets that again from here.
+                await self._client.accept(list(map(may_come_again, batches)), DIRECT_SECONDS)
                 return
         await self._local.accept(batches)
 

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from kannelle.privacy.v1 import delivery_pb2
 
 from gateway.batch_verdict import ReleaseBatch
-from gateway.delivery.hub.encoding import MAX_BATCH_BYTES
+from gateway.delivery.hub.encoding import MAX_BATCH_BYTES, NO_FINGERPRINT
 from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch
 from gateway.errors import ItemReason, Refused
 from gateway.model import MAX_ITEM_BYTES
@@ -40,9 +40,6 @@ MAX_GROUP_ENTRIES: Final = 65_536
 
 PLAN_BYTES: Final = 32
 
-NO_FINGERPRINT: Final = bytes(FINGERPRINT_BYTES)
-"""The fingerprint of what came without one, so that what an agent sends twice is known all the same."""
-
 _ID_FIELD: Final = delivery_pb2.EntryGroup.ID_FIELD_NUMBER
 _ENTRIES_FIELD: Final = delivery_pb2.EntryGroup.ENTRIES_FIELD_NUMBER
 _BATCHES_FIELD: Final = delivery_pb2.EntryGroup.BATCHES_FIELD_NUMBER
@@ -54,7 +51,8 @@ _M = TypeVar("_M", bound=Message)
 class HandedOverBatch(msgspec.Struct, frozen=True, gc=False):
     """Entries of one flow and one plan that an agent handed over at a time, `handed_over_ns`; its columns are by place.
 
-    What comes from the future has come now, or it would never be too old. There is a fingerprint for each.
+    What comes from the future has come now, or it would never be too old. `fingerprints` are empty where the agent
+    can't send any of them again under these keys; one of an older version doesn't say so of single entries.
     """
 
     destination: str
@@ -112,7 +110,7 @@ class HandedOverGroup:
                 since = time.monotonic()
         if count > MAX_GROUP_ENTRIES:
             raise Refused(ItemReason.TOO_MANY_ITEMS)
-        return [_joined(list(run)) for _, run in groupby(found, _flow_and_plan)]
+        return [_joined(list(run)) for _, run in groupby(found, _kind)]
 
 
 async def _check_size(raw: bytes) -> None:
@@ -147,7 +145,7 @@ def _read_batch(raw: bytes, max_entries: int) -> HandedOverBatch:
         one.plan,
         list(one.payloads),
         one.keys,
-        one.fingerprints or NO_FINGERPRINT * count,
+        one.fingerprints,
         received_ns if len(received_ns) == count else received_ns * count,
         frozenset(one.personal),
         now_ns,
@@ -187,12 +185,13 @@ def _parsed(kind: type[_M], raw: bytes) -> _M:
         raise Refused(ItemReason.MALFORMED) from None
 
 
-def _flow_and_plan(batch: HandedOverBatch) -> tuple[str, str, bytes]:
-    return batch.destination, batch.type, batch.plan
+def _kind(batch: HandedOverBatch) -> tuple[str, str, bytes, bool]:
+    """Return what all entries of a batch have in common."""
+    return batch.destination, batch.type, batch.plan, bool(batch.fingerprints)
 
 
 def _joined(run: Sequence[HandedOverBatch]) -> HandedOverBatch:
-    """Return batches of one flow and one plan as one."""
+    """Return batches of one kind as one."""
     first = run[0]
     if len(run) == 1:
         return first
@@ -201,7 +200,9 @@ def _joined(run: Sequence[HandedOverBatch]) -> HandedOverBatch:
         personal += [count + place for place in batch.personal]
         count += len(batch.payloads)
     return HandedOverBatch(
-        *_flow_and_plan(first),
+        first.destination,
+        first.type,
+        first.plan,
         list(chain.from_iterable(batch.payloads for batch in run)),
         b"".join([batch.keys for batch in run]),
         b"".join([batch.fingerprints for batch in run]),

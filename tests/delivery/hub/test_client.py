@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +50,11 @@ from tests.support.proxy_certificates import OTHER_CA, certificate_for, dns, uri
 A: Final = entry("a")
 B: Final = entry("b")
 AB: Final = entries("a", "b")
+
+
+def split(batches: Sequence[EntryBatch]) -> list[EntryBatch]:
+    """Entries, each alone."""
+    return [batch.select([place]) for batch in batches for place in range(len(batch))]
 
 
 def texts(gate: FakeDelivery) -> list[str]:
@@ -480,6 +485,29 @@ async def test_one_that_closes_waits_for_so_long(tmp_path: Path) -> None:
 
 
 # An agent's own outbox.
+
+
+@pytest.mark.parametrize(
+    ("make", "remembered"),
+    [
+        (lambda agent: agent.accept, False),
+        (lambda agent: FallbackDelivery(agent, FakeDelivery()).accept, True),
+        (lambda agent: HubExporter(agent).send, True),
+    ],
+    ids=["without one", "before it is stored", "from it"],
+)
+async def test_a_hub_remembers_what_an_agent_may_hand_over_again(
+    make: Callable[[HubClient], Callable[[Sequence[EntryBatch]], Awaitable[object]]], remembered: bool, tmp_path: Path
+) -> None:
+    gate = FakeDelivery()
+    once, again = msgspec.structs.replace(A, fingerprints=b""), B
+    async with running_hub(tmp_path, gate) as one, hub_client(one.port) as agent:
+        await reached(agent)
+        await make(agent)([once, again])
+    assert {batch.keys: bool(batch.fingerprints) for batch in split(gate.accepted)} == {
+        A.keys: remembered,
+        B.keys: True,
+    }
 
 
 async def test_each_entry_of_a_batch_has_its_own_outcome(tmp_path: Path) -> None:
