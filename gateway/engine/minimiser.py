@@ -13,7 +13,7 @@ from gateway.engine.context import DecisionContext
 from gateway.engine.interface import FieldCounter
 from gateway.engine.lone_records import Shell
 from gateway.engine.masks import surveys
-from gateway.engine.persons import find_person
+from gateway.engine.persons import find_person, person_field
 from gateway.engine.record_frames import MIN_FRAMED_ITEMS, BatchFrames
 from gateway.engine.steps import checks
 from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, field_counts
@@ -27,7 +27,7 @@ class Minimiser:
     """Minimises messages by a plan's tables. Safe to share between threads."""
 
     def __init__(self, plan: Plan, counter: FieldCounter | None) -> None:
-        self._counts = None if counter is None else field_counts(plan.messages, counter)
+        self._counts = None if counter is None else field_counts(plan.messages, counter, person_field(plan))
         self._schemas = build(plan.messages)
         self._surveys = surveys(plan)
         self._find_person = find_person(plan)

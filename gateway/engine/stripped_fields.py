@@ -20,6 +20,12 @@ from gateway.protobuf.schema import attribute
 MAX_COUNTED_BYTES: Final = 65_536
 """Bytes of a message in which fields are counted one by one: each costs a Python object."""
 
+MAX_REMEMBERED_MESSAGES: Final = 1024
+"""Messages that say who a person is of which it is remembered what they hold; when full all are forgotten."""
+
+MAX_REMEMBERED_MESSAGE_BYTES: Final = 1024
+"""The length of the longest of them."""
+
 Count = Callable[[Message, DecisionContext], None]
 """Counts what a message holds, with the messages in it.
 
@@ -27,12 +33,18 @@ What is judged whole, by the rule of its field, counts for nothing.
 """
 
 
-def field_counts(messages: Sequence[MessagePlan], counter: FieldCounter) -> Sequence[Count]:
-    """What counts in each of a plan's messages, and in the messages that it holds."""
+def field_counts(
+    messages: Sequence[MessagePlan], counter: FieldCounter, telling: FieldPlan | None = None
+) -> Sequence[Count]:
+    """What counts in each of a plan's messages, and in the messages that it holds.
+
+    `telling` is the field of an item's message that says who its person is.
+    """
     counts: list[Count] = []
     for message in messages:
         if message.form is Form.MESSAGE:
-            inner = [add for field in message.fields if (add := _below(field, messages, counts)) is not None]
+            below = ((field, _below(field, messages, counts)) for field in message.fields)
+            inner = [_TellingCount(add).add if field is telling else add for field, add in below if add is not None]
             categories = counter.categories(message.name)
             own = _count_total if categories is None else _CategoryCount(categories).add
             counts.append(_MessageCount(own, inner).add if inner else own)
@@ -98,6 +110,36 @@ class _Below:
         values = getattr(message, self._name)
         for inner in values.values() if self._is_map else values:
             self._counts[self._index](inner, context)
+
+
+class _TellingCount:
+    """Counts in the message that says who the item's person is: the same one comes again and again."""
+
+    __slots__ = ("_below", "_known")
+
+    def __init__(self, below: Count) -> None:
+        self._below = below
+        self._known: dict[bytes, tuple[int, Mapping[Category, int]]] = {}
+
+    def add(self, message: Message, context: DecisionContext) -> None:
+        said, counts = context.person_message, context.stripped_by_category
+        if said is None or counts is None:
+            self._below(message, context)
+            return
+        unplanned, by_category = self._known.get(said) or self._count(message, said, context)
+        context.unplanned += unplanned
+        for category, count in by_category.items():
+            counts[category] = counts.get(category, 0) + count
+
+    def _count(self, message: Message, said: bytes, context: DecisionContext) -> tuple[int, Mapping[Category, int]]:
+        apart, by_category = DecisionContext(context.facts), dict[Category, int]()
+        apart.stripped_by_category = by_category
+        self._below(message, apart)
+        if len(said) <= MAX_REMEMBERED_MESSAGE_BYTES:
+            if len(self._known) >= MAX_REMEMBERED_MESSAGES:
+                self._known.clear()
+            self._known[said] = apart.unplanned, by_category
+        return apart.unplanned, by_category
 
 
 def _below(field: FieldPlan, messages: Sequence[MessagePlan], counts: Sequence[Count]) -> Count | None:

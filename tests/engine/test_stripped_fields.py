@@ -7,8 +7,9 @@ from typing import Final
 
 import pytest
 
+from gateway.engine.persons import person_field
 from gateway.engine.reference import ReferenceEngine
-from gateway.engine.stripped_fields import MAX_COUNTED_BYTES
+from gateway.engine.stripped_fields import MAX_COUNTED_BYTES, MAX_REMEMBERED_MESSAGE_BYTES
 from gateway.model import MAX_ITEM_BYTES, Category, FieldPath, Release
 from gateway.pipeline.categories import Categories
 from gateway.pipeline.field_counters import EXACT_ITEMS, SAMPLING_STRIDE, CategorySampler, TotalCounter
@@ -103,6 +104,43 @@ def lost(minimiser: ReferenceEngine, raw: bytes) -> Mapping[Category, int]:
 )
 def test_what_an_item_loses_is_told_by_category(raw: bytes, expected: Mapping[Category, int]) -> None:
     assert lost(sampling(), raw) == expected
+
+
+TELLING: Final = compiler("""
+message User { string id = 1 @USER_ID; string name = 2 @NAME; string ip = 3 @NETWORK; User of = 4; }
+message Event {
+  User user = 1;
+  string token = 2 @{category: OPERATIONAL, pattern: "[A-Za-z0-9_.-]{1,64}"};
+  string ip = 3 @NETWORK;
+}
+""")
+ADA: Final = field(1, b"usr_a") + field(2, b"Ada")
+ADDRESS: Final = field(3, b"192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (field(1, ADA), {Category.NAME: 1}),
+        (field(1, ADA + ADDRESS), {Category.NAME: 1, Category.NETWORK: 1}),
+        (field(1, ADA) + ADDRESS * 2, {Category.NETWORK: 2, Category.NAME: 1}),
+        (field(1, ADA + field(4, ADA + field(4, ADDRESS))), {Category.NAME: 2, Category.NETWORK: 1}),
+        (field(1, ADA + field(9, bytes(MAX_REMEMBERED_MESSAGE_BYTES))), {Category.NAME: 1, Category.UNSPECIFIED: 1}),
+        (ADDRESS, {Category.NETWORK: 1}),
+    ],
+    ids=["a name", "more of the same person", "beside it", "deep", "too long to remember", "nobody"],
+)
+def test_what_says_who_the_person_is_counts_each_time_it_comes(raw: bytes, expected: Mapping[Category, int]) -> None:
+    numbers = Categories(TELLING.contract, TELLING.classifications).numbers
+    plan = TELLING.plan("t.Event", "eu-log")
+    assert person_field(plan) is not None
+    by_category = ReferenceEngine(plan, counter=CategorySampler(numbers))
+    in_all = ReferenceEngine(plan, counter=TotalCounter())
+    for _ in range(3):
+        assert lost(by_category, raw) == expected
+        verdict = decide_one(in_all, raw, UNKNOWN_FACTS)
+        assert isinstance(verdict, Release)
+        assert verdict.unplanned == sum(expected.values())
 
 
 def test_after_the_first_items_one_stands_for_many() -> None:
