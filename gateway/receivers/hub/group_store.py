@@ -72,7 +72,7 @@ class GroupStore(msgspec.Struct, frozen=True):
         One item that may not leave takes no other with it.
         """
         policy = self.rollout.observe()
-        flows, named = policy.flows, not _is_direct(batches, policy.flows)
+        flows, named = policy.flows, self.delivery.stores({batch.destination for batch in batches})
         redecided = await self.redecider.deciding_by(flows).decide_all(batches, identifiers=named)
         entries: list[EntryBatch] = []
         purged: Counter[tuple[str, Reason]] = Counter()
@@ -90,39 +90,33 @@ class GroupStore(msgspec.Struct, frozen=True):
             self.counts.record_purge(destination, reason, count)
 
     def _purged(
-        self, batch: HandedOverBatch, again: RedecidedBatch, policy: ObservedPolicy
+        self, batch: HandedOverBatch, redecided: RedecidedBatch, policy: ObservedPolicy
     ) -> Iterator[tuple[str, Reason]]:
         """Yield for each item that may not leave its destination, empty if that is none here, and the reason.
 
         Raises Retryable where a policy may be under way by which more is left, and what went wrong with an item.
         """
-        for place in sorted((*again.ended, *again.undecided)):
-            if place in again.undecided:
-                raise again.undecided[place]
-            reason = again.ended[place]
+        for place in sorted((*redecided.ended, *redecided.undecided)):
+            if place in redecided.undecided:
+                raise redecided.undecided[place]
+            reason = redecided.ended[place]
             self.rollout.check(self.agent, reason, batch.plan.hex(), batch.age_ns(place), policy.plans)
             yield (batch.destination if reason is not DeliveryReason.CUT_OFF else "", reason)
 
 
-def _is_direct(batches: Sequence[HandedOverBatch], flows: Flows) -> bool:
-    """Return whether entries are for one destination whose recipient is tried first: few of those are ever stored."""
-    names = {batch.destination for batch in batches}
-    return len(names) == 1 and all(map(flows.is_direct, names))
-
-
 def _released(
-    batch: HandedOverBatch, again: RedecidedBatch
+    batch: HandedOverBatch, redecided: RedecidedBatch
 ) -> Iterator[tuple[EntryBatch, Sequence[frozenset[Identifier]]]]:
     """Yield what may leave of a batch, under the agent's keys, and who is in each: so many entries at once."""
-    if again.releases is None:
+    if redecided.releases is None:
         return
-    given = batch.entries(again.places, again.releases)
+    given = batch.entries(redecided.places, redecided.releases)
     if len(given) <= MAX_BATCH_ENTRIES:
-        yield given, again.subjects
+        yield given, redecided.subjects
         return
     for start in range(0, len(given), MAX_BATCH_ENTRIES):
         rows = range(start, min(start + MAX_BATCH_ENTRIES, len(given)))
-        yield given.select(rows), again.subjects[rows.start : rows.stop]
+        yield given.select(rows), redecided.subjects[rows.start : rows.stop]
 
 
 def _retry_later(group_id: int, reason: Reason, seconds: float) -> delivery_pb2.Acknowledgement:

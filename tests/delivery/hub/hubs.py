@@ -94,8 +94,6 @@ class TestedHub:
     def __init__(self, folder: Path, delivery: Delivery, agents: Sequence[str], repack: EntriesAgain) -> None:
         self.redecider = ScriptedRedecider()
         self.port = 0
-        self.direct: set[str] = set()
-        """The destinations whose recipients are tried first."""
         self.put_in_force(PLAN)
         self.counts = Counts()
         # `Again` decides as `again.Again` does, and the plans are where `Flows` has them.
@@ -109,7 +107,7 @@ class TestedHub:
 
     def put_in_force(self, plan: str) -> None:
         """Decide by a plan with this digest from now on."""
-        self.flows = SimpleNamespace(digests=frozenset({plan}), is_direct=self.direct.__contains__)
+        self.flows = SimpleNamespace(digests=frozenset({plan}))
 
     async def start(self) -> None:
         given = config.Delivery(address=f"127.0.0.1:{self.port}")
