@@ -20,17 +20,18 @@ class Person:
     `known` holds the results of a rule, by a number that is its own.
     """
 
-    __slots__ = ("_answers", "_ascii", "_vocabulary", "known")
+    __slots__ = ("_answers", "_ascii", "_has_number", "_vocabulary", "known")
 
     def __init__(self, words: PersonWords, *, ascii: bool = False) -> None:
         """`ascii`: values with other characters stay in no case."""
         self._vocabulary, self._ascii = words, ascii
+        self._has_number = any(map(str.isdigit, (*words.single, *words.joined)))
         self.known: defaultdict[int, dict[bytes, Any]] = defaultdict(dict)
         self._answers: dict[tuple[object, str], bool] = {}
 
     def may_be_in(self, raw: bytes) -> bool:
-        """Whether a text in these bytes may repeat a word."""
-        return self._vocabulary.may_be_in(raw, ascii=self._ascii)
+        """Whether a value in these serialised bytes may repeat a word: a number isn't written there as it reads."""
+        return self._has_number or self._vocabulary.may_be_in(raw, ascii=self._ascii)
 
     def repeats(self, text: str, check: object, *, user_id: bool) -> bool:
         """Whether a text that `check` judges repeats a word; a user ID in its own way."""
