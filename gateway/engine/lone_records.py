@@ -17,7 +17,7 @@ import msgspec
 from google.protobuf.message import Message
 
 from gateway.engine.context import MAX_JUDGED_VALUES, DecisionContext, PersonalAccount
-from gateway.engine.record_frames import FrameFinder
+from gateway.engine.record_frames import BatchFrames, FrameFinder
 from gateway.engine.value_steps import Check
 from gateway.errors import Refused
 from gateway.model import FieldPath, Identifier, StripCounts
@@ -29,15 +29,14 @@ MAX_SHELLS: Final = 64
 """Resources with their scopes of which it is remembered what is left; when full all are forgotten."""
 
 MAX_SHELLS_BESIDE_PERSON: Final = 8
-"""The same with one person's words, which go when these go."""
+"""Of so many it is remembered with one person's words that none stands there; that goes when these go."""
 
 
 class Shell(msgspec.Struct, gc=False, eq=False):
     """What is left around a record: the bytes before its group, before the record, after it and after its group.
 
     What was stripped there counts before what is stripped of the record, or after it. `payload` is an item of the same
-    without a record, `subjects` whom that is about, once somebody has asked. `key` is the frame's, `record` the index
-    of the record's type.
+    without a record, `subjects` whom that is about, once somebody has asked. `record` is the index of a record's type.
     """
 
     head: bytes
@@ -47,7 +46,6 @@ class Shell(msgspec.Struct, gc=False, eq=False):
     before: StripCounts
     after: StripCounts
     payload: bytes
-    key: bytes
     record: int
     subjects: frozenset[Identifier] | None = None
 
@@ -109,42 +107,44 @@ class LoneRecords:
             context.strip_counts.update(shell.after)
         return record, shell.item(record.SerializePartialToString())
 
-    def shell(self, key: bytes, item: Message, context: DecisionContext) -> Shell | None:
+    def shell(self, key: bytes, item: Message, context: DecisionContext, frames: BatchFrames) -> Shell | None:
         """Return what is left around the record of a parsed item, whose frame has a key.
 
-        None where that isn't the same for all such items, or a word of its person may stand there.
+        None where that isn't the same for all such items, or a word of its person may stand there, or where `frames`
+        are too many for what each would spare.
         """
         person, directory = context.person, context.facts.directory
-        if person is not None and (found := person.known[self._numbers[directory]].get(key)) is not None:
-            return found  # type: ignore[no-any-return]
         known = self._known[directory]
         if key not in known:
+            if not frames.is_worth_one_more():
+                return None
             if len(known) >= MAX_SHELLS:
                 known.clear()
-            known[key] = self._shell(key, item, context)
+            known[key] = self._shell(item, context)
         shell = known.get(key)
         if person is None or shell is None:
             return shell
-        if person.may_be_in(shell.payload):
-            return None
         beside = person.known[self._numbers[directory]]
-        if len(beside) >= MAX_SHELLS_BESIDE_PERSON:
-            beside.clear()
-        beside[shell.key] = shell  # of equal keys the one that is there already
+        if key not in beside:
+            if person.may_be_in(shell.payload):
+                return None
+            if len(beside) >= MAX_SHELLS_BESIDE_PERSON:
+                beside.clear()
+            beside[key] = True
         return shell
 
-    def _shell(self, key: bytes, item: Message, context: DecisionContext) -> Shell | None:
+    def _shell(self, item: Message, context: DecisionContext) -> Shell | None:
         """Decide on what is around a record, beside nobody's words."""
         for _ in range(2):  # what is decided on for the first time takes some of the budget
             trial = DecisionContext(context.facts)
-            shell = self._decided(key, item, trial)
+            shell = self._decided(item, trial)
             if shell is None or not trial.cacheable or trial.reported:
                 return None
             if trial.budget == MAX_JUDGED_VALUES:
                 return shell
         return None
 
-    def _decided(self, key: bytes, item: Message, context: DecisionContext) -> Shell | None:
+    def _decided(self, item: Message, context: DecisionContext) -> Shell | None:
         left: Any = type(item)()
         left.CopyFrom(item)
         left.DiscardUnknownFields()
@@ -165,7 +165,7 @@ class LoneRecords:
         whole = left.SerializePartialToString()
         del getattr(left, self._group)[:]
         head, tail = self._outer.parts(left)
-        shell = Shell(head, middle, inner_tail, tail, before, context.strip_counts, payload, key, self._index)
+        shell = Shell(head, middle, inner_tail, tail, before, context.strip_counts, payload, self._index)
         # What is put together must be what the runtime makes of the whole.
         return shell if shell.item(record) == whole else None
 

@@ -54,10 +54,11 @@ class Minimiser:
         if self._find_person is not None:
             self._find_person(message, raw, context)
         records = self._lone_records
-        key = None if frames is None else frames.key(raw)
-        if records is not None and key is not None and (shell := records.shell(key, message, context)) is not None:
-            self._count(0, message, raw, context)
-            return *records.minimise(message, shell, context), shell
+        if records is not None and frames is not None and (key := frames.key(raw)) is not None:
+            shell = records.shell(key, message, context, frames)
+            if shell is not None:
+                self._count(0, message, raw, context)
+                return *records.minimise(message, shell, context), shell
         return message, self._minimised(0, message, raw, context), None
 
     def minimise(self, index: int, raw: bytes, context: DecisionContext) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Final
 
 from gateway.protobuf.wire import read_varint, value_end
@@ -11,6 +12,12 @@ MIN_FRAMED_ITEMS: Final = 8
 
 MAX_MISSES: Final = 4
 """Frames found in a row of which no other item of the batch has one; then no more are looked for."""
+
+SPARING_ITEMS: Final = 8
+"""Items of one frame that together spare what it costs to decide on what is around their records by itself."""
+
+FIRST_FRAMES: Final = 4
+"""Frames of a batch of which that is decided on whatever it spares: it may be known to the next batch."""
 
 MAX_FRAME_BYTES: Final = 4096
 """The longest frame."""
@@ -37,8 +44,8 @@ class Frame:
         self._head, self._middle = head, middle
         self._inner_tail, self._tail, self._tails = inner_tail, tail, inner_tail + tail
         lengths = b"%d %d %d " % (len(head), len(middle), len(inner_tail))
-        self.key = lengths + head + middle + self._tails
-        """Tells it from others."""
+        self.key = blake2b(lengths + head + middle + self._tails, digest_size=32).digest()
+        """Tells it from others, and nothing of what it holds: it is remembered longer than the batch takes."""
 
     def holds(self, item: bytes) -> bool:
         """Whether an item is this frame around another record."""
@@ -79,23 +86,35 @@ class FrameFinder:
 class BatchFrames:
     """The frame of one batch's items, as long as they have the same."""
 
-    __slots__ = ("_finder", "_frame", "_misses")
+    __slots__ = ("_finder", "_frame", "_held_items", "_misses")
 
     def __init__(self, finder: FrameFinder) -> None:
         self._finder = finder
         self._frame: Frame | None = None
         self._misses = 0
+        self._held_items = FIRST_FRAMES * SPARING_ITEMS
 
     def key(self, item: bytes) -> bytes | None:
         """Return the key of an item's frame, if an item just before it had the same."""
         frame = self._frame
         if frame is not None and frame.holds(item):
             self._misses = 0
+            self._held_items += 1
             return frame.key
         if self._misses < MAX_MISSES:
             self._misses += 1
             self._frame = self._finder.find(item)
         return None
+
+    def is_worth_one_more(self) -> bool:
+        """Whether so many items had the frame of the one before that what is around one more may be decided on.
+
+        Of items that come in pairs, of which the frames aren't known, that is every eighth pair.
+        """
+        if self._held_items < SPARING_ITEMS:
+            return False
+        self._held_items -= SPARING_ITEMS
+        return True
 
 
 def _only(raw: bytes, at: int, end: int, number: int) -> tuple[int, int, int]:

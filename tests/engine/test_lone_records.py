@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 import pytest
 from google.protobuf.message import Message
 
 from gateway.engine import lone_records
 from gateway.engine.context import DecisionContext
 from gateway.engine.lone_records import LoneRecords, Shell
-from gateway.engine.record_frames import MIN_FRAMED_ITEMS, FrameFinder
+from gateway.engine.record_frames import FIRST_FRAMES, MIN_FRAMED_ITEMS, SPARING_ITEMS, FrameFinder
 from gateway.engine.reference import ReferenceEngine
 from gateway.errors import FieldReason, Refused
 from gateway.model import NOBODY, Facts, Outcome, Release
@@ -228,6 +229,42 @@ def test_what_is_around_records_is_decided_on_once(destination: str, monkeypatch
     raws = batch("blue", [*map(named, ("Zoe Moreau", "", "Ada Byron") * MIN_FRAMED_ITEMS)])
     engine(destination).decide_batch(raws, [UNKNOWN_FACTS] * len(raws))
     assert by_record == [b"\x12\x00" + field(3, b"blue")] * (len(raws) - 1)
+
+
+@pytest.mark.parametrize(("in_a_row", "most"), [(1, 0), (2, FIRST_FRAMES + 25), (4, 100), (SPARING_ITEMS + 1, 200)])
+def test_around_records_of_few_items_no_more_is_decided_than_it_spares(
+    in_a_row: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided: list[Message] = []
+    once = LoneRecords._shell
+
+    def counted(records: LoneRecords, item: Message, context: DecisionContext) -> Shell | None:
+        decided.append(item)
+        return once(records, item, context)
+
+    monkeypatch.setattr(LoneRecords, "_shell", counted)
+    raws = [raw for number in range(200) for raw in batch(f"t{number}", [named("")] * in_a_row)]
+    judge = engine("eu-store")
+    verdict = judge.decide_batch(raws, [UNKNOWN_FACTS] * len(raws))
+    assert len(decided) <= most
+    assert verdict.payloads == [getattr(judge.decide(raw, UNKNOWN_FACTS), "payload", None) for raw in raws]
+
+
+def test_of_what_may_not_leave_nothing_is_remembered() -> None:
+    planted = b"planted in a resource"
+    raws = [raw + field(4, planted) for raw in batch("blue", [named("Zoe Moreau"), named("")] * MIN_FRAMED_ITEMS)]
+    judge = engine("us-vendor")
+    judge.decide_batch(raws, [UNKNOWN_FACTS] * len(raws))
+    frame = FrameFinder(2, 20).find(raws[0])
+    assert frame is not None
+    assert planted not in frame.key
+    minimiser = judge._first_minimiser()
+    records = minimiser._lone_records
+    assert records is not None
+    (remembered,) = records._known[False].items()
+    assert remembered[0] == frame.key
+    assert remembered[1] is not None
+    assert all(planted not in part for part in msgspec.structs.astuple(remembered[1]) if isinstance(part, bytes))
 
 
 def test_no_more_is_remembered_than_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
