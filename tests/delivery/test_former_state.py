@@ -43,6 +43,7 @@ VERSIONS: Final = (1, 2)
 EXPECTED: Final[dict[int, dict[str, Any]]] = {
     version: json.loads((HERE / f"version_{version}" / "expected.json").read_text()) for version in VERSIONS
 }
+MIB: Final = 1024 * 1024
 NOW: Final = 1_700_000_000_000_000_000
 LATER: Final = NOW + 3600 * 10**9
 ALL: Final = BatchLimits(max_items=1000)
@@ -266,6 +267,38 @@ def _too_little_room(volume: Path) -> None:
             assert (outbox.quarantined, outbox.depths()["crm"].items) == (0, 20_000 + len(EXPECTED[2]["crm"]))
 
     asyncio.run(run())
+
+
+def test_however_little_is_missing_it_is_as_it_was_or_as_it_will_be(tmp_path: Path) -> None:
+    """Also where the log has room, and not what it holds once the file takes it over."""
+    on_a_volume(_step_by_step, tmp_path / "volume", "-t", "tmpfs", "-o", "size=20m", "none")
+
+
+def _step_by_step(volume: Path) -> None:
+    async def run() -> None:
+        path = volume / "outbox.db"
+        shutil.copy(HERE / "version_2" / "outbox.db", path)
+        large(path, 20_000)
+        first = path.stat().st_size
+        for mebibytes in range(16, 80, 2):
+            assert mount("-o", f"remount,size={first + mebibytes * MIB}", str(volume)) == 0
+            if not (refusal := await _refusal(path)):
+                return
+            assert re.search(r"is of version 2, .* make room, \d+ MiB will do", refusal), mebibytes
+            assert version_of(path) == 2, mebibytes
+        raise AssertionError
+
+    asyncio.run(run())
+
+
+async def _refusal(path: Path) -> str:
+    """Why the file isn't opened; nothing where it is, and all is there."""
+    try:
+        async with opened(path) as outbox:
+            assert outbox.depths()["crm"].items == 20_000 + len(EXPECTED[2]["crm"])
+    except BadConfig as error:
+        return str(error)
+    return ""
 
 
 def _needed(path: Path) -> str:

@@ -5,6 +5,7 @@ All of it is one transaction: what ends it early, a full volume or a kill, leave
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -28,20 +29,49 @@ def migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
         for number in range(version, schema.VERSION):
             MIGRATIONS[number](connection)
         connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        _check_room(connection, path)
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, _NoRoom) as error:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-        if schema.is_full(error):
-            raise BadConfig(_no_room_text(path, version)) from error
+        if isinstance(error, _NoRoom) or schema.is_full(error):
+            raise BadConfig(_no_room_text(connection, path, version)) from error
         raise
-    # The log holds every page twice as long as nobody empties it.
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    _empty_log(connection)
 
 
-def _no_room_text(path: Path, version: int) -> str:
-    # What was read is written once more, and overwritten where it was.
-    needed = 3 * path.stat().st_size // MIB + 1
+class _NoRoom(Exception):
+    """What is in the log would not fit into the file."""
+
+
+def _check_room(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise _NoRoom unless the log takes what isn't in it yet, and the file all of it: committed, nothing goes back."""
+    size = _file_bytes(connection)
+    volume = os.statvfs(path.parent)
+    unwritten = min(size, schema.CACHE_KIB * 1024)
+    if volume.f_bavail * volume.f_frsize < size - path.stat().st_size + unwritten:
+        raise _NoRoom
+
+
+def _file_bytes(connection: sqlite3.Connection) -> int:
+    """Return how large the file is with what is in the log."""
+    (pages,), (page_bytes,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+    return int(pages * page_bytes)
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Have the file take over what the log holds, which it holds twice until then."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        # Others have taken the room meanwhile. Nothing is lost, and it is tried again.
+        if not schema.is_full(error):
+            raise
+
+
+def _no_room_text(connection: sqlite3.Connection, path: Path, version: int) -> str:
+    # What was read is written once more, and overwritten where it was; `_check_room` can't tell what is in memory yet.
+    needed = (3 * _file_bytes(connection) + schema.CACHE_KIB * 1024) // MIB + 1
     return (
         f"{path}: is of version {version}, and its volume has no room to bring it up to {schema.VERSION}; nothing has"
         f" changed: make room, {needed} MiB will do, and start again"
