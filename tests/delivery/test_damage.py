@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -130,6 +130,36 @@ async def test_a_batch_that_cannot_be_read_is_dead_letters(column: str, tmp_path
         await outbox.dead_letter(dict.fromkeys([one.id for one in leased[:6]], DeliveryReason.DAMAGED), NOW_NS)
         await outbox.ack([one.id for one in leased[7:]])
         assert counts(outbox) == (1, 6)
+
+
+async def _give_back(outbox: SqliteOutbox) -> None:
+    await outbox.defer(ids(await outbox.lease("crm", BatchLimits(max_items=6), NOW_NS)), NOW_NS)
+
+
+async def _reject(outbox: SqliteOutbox) -> None:
+    leased = ids(await outbox.lease("crm", BatchLimits(max_items=6), NOW_NS))
+    await outbox.dead_letter(dict.fromkeys(leased, DeliveryReason.DAMAGED), NOW_NS)
+
+
+async def _erase(outbox: SqliteOutbox) -> None:
+    await outbox.erase([b"who 3".ljust(16, b"\0")], NOW_NS)
+
+
+@pytest.mark.parametrize("part", [_give_back, _reject, _erase])
+async def test_bytes_of_what_cannot_be_read_count_until_it_is_gone(
+    part: Callable[[SqliteOutbox], Awaitable[None]], tmp_path: Path
+) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        await outbox.accept([about(str(number), b"who %d" % number) for number in range(10)], NOW_NS)
+    asked(path, "UPDATE batches SET body = x'ff'")
+    async with opened(path) as outbox:
+        await part(outbox)
+        while leased := ids(await outbox.lease("crm", ALL, NOW_NS)):
+            await outbox.ack(leased)
+        await outbox.replay("crm", NOW_NS)
+        await outbox.ack(ids(await outbox.lease("crm", ALL, NOW_NS)))
+    assert asked(path, "SELECT items, bytes, dead, dead_bytes FROM queues") == [(0, 0, 0, 0)]
 
 
 @pytest.mark.parametrize("column", ["count", "kind", "queue", "attempts"])

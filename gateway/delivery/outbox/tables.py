@@ -111,10 +111,9 @@ class Table:
     def take(self, ranges: Sequence[range]) -> Iterator[Row]:
         """Yield rows of the entries with these IDs, which are removed; rows that hold others are cut."""
         for summary, live, wanted in self.chosen(ranges):
-            (row,) = self.rows("WHERE id = ?", (summary.id,))
-            self._delete(summary, live)
-            self.put(row.parts([left for one in live for left in without(one, wanted)]))
-            yield from row.parts(wanted)
+            taken, left = self._cut(summary, live, wanted)
+            self.put(left)
+            yield from taken
 
     def drop(self, ranges: Sequence[range]) -> list[Gone]:
         """Delete the entries with these IDs. Return what is gone of each row."""
@@ -139,13 +138,25 @@ class Table:
                 _blank(body, found.body)
         if found is None:
             # Nobody can tell where they stand: the rest is written anew, and says that it is unreadable.
-            (row,) = self.rows("WHERE id = ?", (summary.id,))
-            self._delete(summary, live)
-            self.put(row.parts([left for one in live for left in without(one, wanted)]))
-            return Gone(summary.queue, wanted, len(places), 0)
+            blank, left = self._cut(summary, live, wanted)
+            self.put(left)
+            return Gone(summary.queue, wanted, len(places), sum(row.size for row in blank))
         gone = [(place + summary.id, size) for place, size in zip(places, found.sizes, strict=True)]
         self._connection.executemany("INSERT INTO gone VALUES (?, ?)", gone)
         return Gone(summary.queue, wanted, len(places), sum(found.sizes))
+
+    def _cut(self, summary: Summary, live: Sequence[range], wanted: Sequence[range]) -> tuple[list[Row], list[Row]]:
+        """Remove a row. Return rows of some of its entries, and of the others that aren't gone.
+
+        Of what can't be read the first has the bytes, as they are counted.
+        """
+        (row,) = self.rows("WHERE id = ?", (summary.id,))
+        size = summary.size - self._gone_bytes(summary, live)
+        self._delete(summary, live)
+        (first, *more), left = row.parts(wanted), row.parts([rest for one in live for rest in without(one, wanted)])
+        if not any(part.size for part in (first, *more, *left)):
+            first = msgspec.structs.replace(first, size=size)
+        return [first, *more], left
 
     def _column(self, summary: Summary, name: str) -> sqlite3.Blob:
         return self._connection.blobopen(self.name, name, summary.id)
