@@ -103,7 +103,7 @@ def test_who_is_looked_for_is_found_where_an_entry_is_about_them(batch: EntryBat
         for place, held in enumerate(batch.subjects)
         if names & {held[at : at + 16] for at in range(0, len(held), 16)}
     ]
-    assert list(places_about(Columns.of(batch, 7).encode()[0], names)) == expected
+    assert list(places_about(len(batch), Columns.of(batch, 7).encode()[0], names)) == expected
 
 
 SIZES: Final = st.one_of(

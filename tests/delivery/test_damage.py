@@ -162,6 +162,25 @@ async def test_bytes_of_what_cannot_be_read_count_until_it_is_gone(
     assert asked(path, "SELECT items, bytes, dead, dead_bytes FROM queues") == [(0, 0, 0, 0)]
 
 
+@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize("subjects", ["x'ff'", "x'91c40130'", "x'91c0'"], ids=["no list", "too few", "no hash"])
+async def test_an_erasure_takes_what_cannot_be_told_whom_it_is_about(
+    subjects: str, tmp_path: Path, *, dead: bool
+) -> None:
+    path = tmp_path / "o.db"
+    async with opened(path) as outbox:
+        await outbox.accept([about(f"planted {number}", b"who") for number in range(10)], NOW_NS)
+    asked(path, f"UPDATE batches SET subjects = {subjects}")
+    async with opened(path) as outbox:
+        if dead:
+            leased = ids(await outbox.lease("crm", ALL, NOW_NS))
+            await outbox.dead_letter(dict.fromkeys(leased, DeliveryReason.DAMAGED), NOW_NS)
+        await outbox.accept([about("another", b"other")], NOW_NS)
+        await outbox.erase([b"who".ljust(16, b"\0")], NOW_NS)
+        assert await held(outbox) == ["another"]
+    assert b"planted" not in path.read_bytes()
+
+
 @pytest.mark.parametrize("column", ["count", "kind", "queue", "attempts"])
 async def test_a_row_that_makes_no_sense_stops_nothing_for_long(column: str, tmp_path: Path) -> None:
     path = tmp_path / "o.db"

@@ -130,17 +130,22 @@ class Columns(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-def places_about(subjects: bytes, names: Collection[bytes]) -> Sequence[int]:
-    """Return the places of entries about some subjects, by the column of that name of a row; it may be damaged."""
-    found = [at for name in names for at in _occurrences(subjects, name)]
-    # Most rows are about none of them, and their columns needn't be read.
-    if not found:
-        return ()
+def places_about(count: int, subjects: bytes, names: Collection[bytes]) -> Sequence[int]:
+    """Return the places of entries about some subjects, by the column of that name of a row that has so many.
+
+    All of them where it can't be read: nobody can tell whom they are about, and they are never delivered.
+    """
     try:
         held = _decode_subjects(subjects)
-        stand = _Places(_decode_raw_subjects(subjects), len(subjects))
     except msgspec.DecodeError:
+        return range(count)
+    if len(held) not in {0, count}:
+        return range(count)
+    found = [at for name in names for at in _occurrences(subjects, name)]
+    # Most rows are about none of them.
+    if not found:
         return ()
+    stand = _Places(_decode_raw_subjects(subjects), len(subjects))
     places = {stand.place_at(at) for at in found}
     return sorted(place for place in places if not _hashes(held[place]).isdisjoint(names))
 

@@ -123,7 +123,8 @@ class Outbox(Protocol):
         Return how many, by destination. What is on a lease and not on the wire yet isn't sent any more; it counts as
         leased all the same. `now_ns` isn't before the time from which on decisions know of the erasure.
 
-        Damaged files that were quarantined go whole: nobody can tell whom they are about.
+        Damaged files that were quarantined go whole, and so do rows of which that can't be read: nobody can tell whom
+        they are about.
         """
         ...
 

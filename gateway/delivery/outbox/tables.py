@@ -28,6 +28,7 @@ class _RowSubjects(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     id: int
     queue: int
+    count: int
     subjects: bytes
 
 
@@ -100,11 +101,14 @@ class Table:
                     yield summary, live, wanted
 
     def about(self, subjects: Collection[bytes]) -> list[tuple[int, list[range]]]:
-        """Return the IDs of entries about subjects, of each row that has some, with its queue."""
+        """Return the IDs of entries about subjects, of each row that has some, with its queue.
+
+        What can't be told whom it is about is among them.
+        """
         found = []
-        for row in self._connection.execute(f"SELECT id, queue, subjects FROM {self.name}"):  # noqa: S608
+        for row in self._connection.execute(f"SELECT id, queue, count, subjects FROM {self.name}"):  # noqa: S608
             held = typed(row, _RowSubjects)
-            if places := places_about(held.subjects, subjects):
+            if places := places_about(held.count, held.subjects, subjects):
                 found.append((held.queue, ranges_of(place + held.id for place in places)))
         return found
 
