@@ -280,7 +280,7 @@ def _step_by_step(volume: Path) -> None:
         shutil.copy(HERE / "version_2" / "outbox.db", path)
         large(path, 20_000)
         first = path.stat().st_size
-        for mebibytes in range(16, 80, 2):
+        for mebibytes in (1, 2, 4, *range(16, 80, 2)):
             assert mount("-o", f"remount,size={first + mebibytes * MIB}", str(volume)) == 0
             if not (refusal := await _refusal(path)):
                 return

@@ -71,7 +71,11 @@ def _empty_log(connection: sqlite3.Connection) -> None:
 
 def _no_room_text(connection: sqlite3.Connection, path: Path, version: int) -> str:
     # What was read is written once more, and overwritten where it was; `_check_room` can't tell what is in memory yet.
-    needed = (3 * _file_bytes(connection) + schema.CACHE_KIB * 1024) // MIB + 1
+    size = path.stat().st_size
+    with suppress(sqlite3.Error):
+        # Where there is no room at all, not even that can be asked.
+        size = _file_bytes(connection)
+    needed = (3 * size + schema.CACHE_KIB * 1024) // MIB + 1
     return (
         f"{path}: is of version {version}, and its volume has no room to bring it up to {schema.VERSION}; nothing has"
         f" changed: make room, {needed} MiB will do, and start again"
