@@ -28,6 +28,10 @@ from gateway.demo import run as demo
 from gateway.policy.load import default_path
 
 # What is imported when it is first used can't be by a user who may not read it.
+from gateway import tls
+from gateway.receivers import caller, http
+from gateway.receivers.hub import receiver
+from gateway.telemetry import exposition, tracer
 for name in ("utf-8-sig", "idna", "ascii", "latin-1"):
     codecs.lookup(name)
 
