@@ -45,8 +45,7 @@ class ReleaseBatch(msgspec.Struct, frozen=True, gc=False):
     def select(self, places: Sequence[int]) -> ReleaseBatch:
         """Return the releases at these places, in their order."""
         payloads = [self.payloads[place] for place in places]
-        personal = frozenset(new for new, old in enumerate(places) if old in self.personal) if self.personal else ()
-        return ReleaseBatch(self.destination, self.type, self.plan, payloads, personal)
+        return ReleaseBatch(self.destination, self.type, self.plan, payloads, _among(places, self.personal))
 
     def joined(self, others: Sequence[ReleaseBatch]) -> ReleaseBatch:
         """Return these releases and others by the same plan for the same destination, one batch after another."""
@@ -107,8 +106,7 @@ class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
         """Return the releases of these items, of which each has one."""
         payloads = [payload for payload in map(self.payloads.__getitem__, places) if payload is not None]
         assert len(payloads) == len(places)
-        personal = frozenset(new for new, old in enumerate(places) if old in self.personal) if self.personal else ()
-        return ReleaseBatch(self.destination, self.type, self.plan, payloads, personal)
+        return ReleaseBatch(self.destination, self.type, self.plan, payloads, _among(places, self.personal))
 
     def only(self, indices: Sequence[int]) -> BatchVerdict:
         """Return the verdict on some of the items; `indices`, in order, become 0, 1, …."""
@@ -123,8 +121,13 @@ class BatchVerdict(msgspec.Struct, frozen=True, gc=False):
             _renumbered(self.strip_counts, new),
             _renumbered(self.unplanned, new),
             _renumbered(self.stripped_by_category, new),
-            frozenset(new[old] for old in self.personal if old in new),
+            _among(indices, self.personal),
         )
+
+
+def _among(places: Sequence[int], chosen: Collection[int]) -> frozenset[int]:
+    """Return which of these places are chosen: `places`, in order, become 0, 1, …."""
+    return frozenset(new for new, old in enumerate(places) if old in chosen) if chosen else frozenset()
 
 
 def _renumbered(values: Mapping[int, T], new: Mapping[int, int]) -> Mapping[int, T]:

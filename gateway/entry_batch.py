@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -84,6 +84,40 @@ class EntryBatch(msgspec.Struct, frozen=True, gc=False):
                 self.received_ns[place],
                 place in releases.personal,
             )
+
+
+class EntryColumns(Protocol):
+    """What is known of entries beside their releases: the columns of an `EntryBatch` of these names."""
+
+    @property
+    def keys(self) -> bytes:
+        """The keys."""
+        ...
+
+    @property
+    def received_ns(self) -> Sequence[int]:
+        """When the items were received."""
+        ...
+
+    @property
+    def fingerprints(self) -> bytes:
+        """The fingerprints, or nothing."""
+        ...
+
+
+def entries_at(columns: EntryColumns, places: Sequence[int], releases: ReleaseBatch) -> EntryBatch:
+    """Return the entries at these places, which ascend, of which these are the releases, under the keys that they have.
+
+    Whom they are about isn't told.
+    """
+    if len(places) == len(columns.received_ns):
+        return EntryBatch(releases, columns.keys, columns.received_ns, fingerprints=columns.fingerprints)
+    return EntryBatch(
+        releases,
+        at_places(columns.keys, KEY_BYTES, places),
+        [columns.received_ns[place] for place in places],
+        fingerprints=at_places(columns.fingerprints, FINGERPRINT_BYTES, places),
+    )
 
 
 def at_places(column: bytes, size: int, places: Iterable[int]) -> bytes:

@@ -12,11 +12,10 @@ from typing import Final
 
 import msgspec
 
-from gateway.batch_verdict import ReleaseBatch
 from gateway.delivery.outbox.interface import NANOS_PER_SECOND, LeasedBatch, Outbox
 from gateway.delivery.redecider import DecidesAgain
 from gateway.delivery.schedule import retry_delay
-from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch, at_places
+from gateway.entry_batch import EntryBatch, entries_at
 from gateway.errors import DeliveryReason, Reason, Rejected, Retryable
 from gateway.exporters.base import Delivered, Exporter, Outcome, all_delivered, send_batches
 from gateway.telemetry.counts import Counts, DeliveryOutcome
@@ -153,7 +152,7 @@ class DeliveryAttempt:
             self._log_failures(one.undecided.values())
         await self._purge(ended)
         return [
-            _Released(batch, one.places, _entries(batch, one.places, one.releases))
+            _Released(batch, one.places, entries_at(batch, one.places, one.releases))
             for batch, one in zip(intact, again, strict=True)
             if one.releases is not None
         ]
@@ -243,15 +242,3 @@ def _intact_parts(batch: LeasedBatch) -> Iterator[LeasedBatch]:
         start = place + 1
     if start < len(batch.ids):
         yield batch.part(start, len(batch.ids))
-
-
-def _entries(batch: LeasedBatch, places: Sequence[int], releases: ReleaseBatch) -> EntryBatch:
-    """Return the entries at these places, of which these are the releases now, under the keys that they had."""
-    if len(places) == len(batch.ids):
-        return EntryBatch(releases, batch.keys, batch.received_ns, fingerprints=batch.fingerprints)
-    return EntryBatch(
-        releases,
-        at_places(batch.keys, KEY_BYTES, places),
-        [batch.received_ns[place] for place in places],
-        fingerprints=at_places(batch.fingerprints, FINGERPRINT_BYTES, places),
-    )

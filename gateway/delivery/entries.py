@@ -54,43 +54,39 @@ class EntryBuilder:
         Where nobody was looked for, `later` tells who is in them once that is asked.
         """
         fingerprints = self._keys.fingerprints(sent.items) if sent.request_id else b""
-        batches = [
-            self._batch(verdict, decision.indices, received_ns, sent, fingerprints)
+        return [
+            self._batch(verdict, decision.indices, received_ns, sent, fingerprints, later)
             for verdict in decision.verdicts
             if verdict.releases
         ]
-        return batches if later is None else [self._with_later_subjects(batch, later) for batch in batches]
 
-    def _with_later_subjects(self, batch: EntryBatch, later: IdentifiersAt) -> EntryBatch:
-        subjects = LaterSubjects(self._keys, later(batch.destination), batch.releases.payloads)
-        return msgspec.structs.replace(batch, subjects=subjects)
-
-    def _batch(
+    def _batch(  # noqa: PLR0913, PLR0917 - the columns of a request
         self,
         verdict: BatchVerdict,
         indices: Sequence[int],
         received_ns: Sequence[int],
         sent: BatchSource,
         fingerprints: bytes,
+        later: IdentifiersAt | None,
     ) -> EntryBatch:
         """Return the entries of one destination; `received_ns` and `fingerprints` are of all items that were sent."""
         places: Sequence[int] = range(len(verdict.payloads))
-        subjects = verdict.subjects
         if verdict.ended:
             places = [place for place in places if place not in verdict.ended]
-            indices, subjects = [indices[place] for place in places], [subjects[place] for place in places]
+            indices = [indices[place] for place in places]
         if len(indices) < len(received_ns):
             received_ns, fingerprints = (
                 [received_ns[index] for index in indices],
                 at_places(fingerprints, FINGERPRINT_BYTES, indices),
             )
-        return EntryBatch(
-            verdict.releases_at(places),
-            self._batch_keys(verdict.destination, indices, sent),
-            received_ns,
-            self._keys.subjects(subjects),
-            fingerprints,
+        releases = verdict.releases_at(places)
+        subjects = (
+            self._keys.subjects([verdict.subjects[place] for place in places])
+            if later is None
+            else LaterSubjects(self._keys, later(verdict.destination), releases.payloads)
         )
+        keys = self._batch_keys(verdict.destination, indices, sent)
+        return EntryBatch(releases, keys, received_ns, subjects, fingerprints)
 
     def _batch_keys(self, destination: str, indices: Sequence[int], sent: BatchSource) -> bytes:
         """Return the keys of items at one destination."""

@@ -25,6 +25,7 @@ from gateway.delivery.redecided_batch import (
     undecided_part,
 )
 from gateway.errors import DeliveryReason, ItemReason, Retryable
+from gateway.exporters.batching import chunks
 from gateway.pipeline.batch_decision import BatchDecision
 from gateway.pipeline.decide import Decider, UndecidedBatch
 from gateway.pipeline.flows import Flows
@@ -178,15 +179,9 @@ def _without_flow(flows: Flows, type: str, destination: str) -> DeliveryReason:
 def _parts(batches: Sequence[MinimisedBatch]) -> Iterator[Part]:
     """Yield batches cut into parts that cost no more than the first chunk may; an item that costs more is alone."""
     for number, batch in enumerate(batches):
-        start = cost = 0
-        for place, payload in enumerate(batch.payloads):
-            more = len(payload) + ITEM_BYTES
-            if place > start and cost + more > CHUNK_BYTES:
-                yield Part(number, batch, range(start, place))
-                start, cost = place, 0
-            cost += more
-        if batch.payloads:
-            yield Part(number, batch, range(start, len(batch.payloads)))
+        costs = [len(payload) + ITEM_BYTES for payload in batch.payloads]
+        for places in chunks(costs, len(costs), CHUNK_BYTES):
+            yield Part(number, batch, places)
 
 
 def _singles(run: Sequence[Part]) -> Iterable[Part]:

@@ -38,11 +38,11 @@ class Frame:
         head          ..  middle        ..  ..
     """
 
-    __slots__ = ("_head", "_inner_tail", "_middle", "_tail", "_tails", "key")
+    __slots__ = ("_head", "_middle", "_tail", "_tails", "key")
 
     def __init__(self, head: bytes, middle: bytes, inner_tail: bytes, tail: bytes) -> None:
         self._head, self._middle = head, middle
-        self._inner_tail, self._tail, self._tails = inner_tail, tail, inner_tail + tail
+        self._tail, self._tails = tail, inner_tail + tail
         lengths = b"%d %d %d " % (len(head), len(middle), len(inner_tail))
         self.key = blake2b(lengths + head + middle + self._tails, digest_size=32).digest()
         """Tells it from others, and nothing of what it holds: it is remembered longer than the batch takes."""

@@ -8,6 +8,7 @@ from typing import Final
 from gateway.delivery.outbox.columns import Columns, join
 from gateway.delivery.outbox.rows import MAX_ROW_BYTES, MAX_ROW_ENTRIES
 from gateway.entry_batch import EntryBatch
+from gateway.exporters.batching import chunks
 
 _Place = tuple[int, int, bool, bool]
 """Of what may share a row: queue, kind, whether there are fingerprints, and subjects."""
@@ -63,10 +64,5 @@ def _pieces(columns: Columns) -> Iterator[Columns]:
     if len(columns) <= MAX_ROW_ENTRIES and columns.size <= MAX_ROW_BYTES:
         yield columns
         return
-    start = size = 0
-    for place, payload in enumerate(columns.payloads):
-        if place > start and (place - start >= MAX_ROW_ENTRIES or size + len(payload) > MAX_ROW_BYTES):
-            yield columns.part(start, place)
-            start, size = place, 0
-        size += len(payload)
-    yield columns.part(start, len(columns))
+    for places in chunks(list(map(len, columns.payloads)), MAX_ROW_ENTRIES, MAX_ROW_BYTES):
+        yield columns.part(places.start, places.stop)

@@ -6,7 +6,6 @@ its own, so that what is damaged is that entry, and not its neighbours.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, repeat
 from struct import iter_unpack
@@ -141,20 +140,10 @@ def places_about(count: int, subjects: bytes, names: Collection[bytes]) -> Seque
         return range(count)
     if len(held) not in {0, count}:
         return range(count)
-    found = [at for name in names for at in _occurrences(subjects, name)]
     # Most rows are about none of them.
-    if not found:
+    if not any(name in subjects for name in names):
         return ()
-    stand = _Places(_decode_raw_subjects(subjects), len(subjects))
-    places = {stand.place_at(at) for at in found}
-    return sorted(place for place in places if not _hashes(held[place]).isdisjoint(names))
-
-
-def _occurrences(column: bytes, name: bytes) -> Iterator[int]:
-    at = column.find(name)
-    while at >= 0:
-        yield at
-        at = column.find(name, at + 1)
+    return sorted(_about(held, names))
 
 
 def join(columns: Sequence[Columns]) -> Columns:
@@ -216,10 +205,6 @@ class _Places:
             header = 2 if length < 2 + (1 << 8) else 3 if length < 3 + (1 << 16) else 5
             found.append(range(end - length + header, end))
         return found
-
-    def place_at(self, byte: int) -> int:
-        """Return which of them a byte belongs to."""
-        return bisect_right(self._ends, byte - self._start)
 
 
 def _start(received_ns: int, kind: int) -> int:

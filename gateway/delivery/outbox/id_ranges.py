@@ -17,9 +17,9 @@ def ranges_of(ids: Iterable[int]) -> list[range]:
     ordered = sorted(set(ids))
     if not ordered:
         return []
-    starts = [ordered[0], *(later for earlier, later in pairwise(ordered) if later != earlier + 1)]
-    ends = [earlier for earlier, later in pairwise(ordered) if later != earlier + 1]
-    return [range(start, last + 1) for start, last in zip(starts, [*ends, ordered[-1]], strict=True)]
+    gaps = [(earlier, later) for earlier, later in pairwise(ordered) if later != earlier + 1]
+    starts, ends = [ordered[0], *(later for _, later in gaps)], [*(earlier for earlier, _ in gaps), ordered[-1]]
+    return [range(start, last + 1) for start, last in zip(starts, ends, strict=True)]
 
 
 def total(ranges: Iterable[range]) -> int:

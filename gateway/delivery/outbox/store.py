@@ -154,7 +154,7 @@ class Store:
         """
         ranges = ranges_of(ids)
         found = total(self.drop(self.waiting, ranges))
-        return found if found == total(ranges) else found + self.discard(ids)
+        return found if found == total(ranges) else found + total(self.drop(self.dead, ranges))
 
     def defer(self, ids: Iterable[int], due_ns: int, failures: int) -> None:
         """Have items due at a time, with so many failures more."""

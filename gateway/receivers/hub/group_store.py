@@ -16,7 +16,7 @@ from kannelle.privacy.v1 import delivery_pb2
 from gateway.delivery import Delivery
 from gateway.delivery.redecided_batch import RedecidedBatch
 from gateway.delivery.redecider import Redecider
-from gateway.entry_batch import EntryBatch
+from gateway.entry_batch import EntryBatch, entries_at
 from gateway.errors import CallReason, DeliveryReason, Reason, Refused, Rejected, Retryable
 from gateway.model import Identifier
 from gateway.pipeline.flows import Flows
@@ -110,7 +110,7 @@ def _released(
     """Yield what may leave of a batch, under the agent's keys, and who is in each: so many entries at once."""
     if redecided.releases is None:
         return
-    given = batch.entries(redecided.places, redecided.releases)
+    given = entries_at(batch, redecided.places, redecided.releases)
     if len(given) <= MAX_BATCH_ENTRIES:
         yield given, redecided.subjects
         return

@@ -16,9 +16,8 @@ import msgspec
 from google.protobuf.message import DecodeError, Message
 from kannelle.privacy.v1 import delivery_pb2
 
-from gateway.batch_verdict import ReleaseBatch
 from gateway.delivery.hub.encoding import MAX_BATCH_BYTES, NO_FINGERPRINT
-from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch
+from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES
 from gateway.errors import ItemReason, Refused
 from gateway.model import MAX_ITEM_BYTES
 from gateway.receivers.fields import MAX_TURN_SECONDS, Repeated
@@ -71,17 +70,6 @@ class HandedOverBatch(msgspec.Struct, frozen=True, gc=False):
     def age_ns(self, place: int) -> int:
         """Return how long ago an item was received when it was handed over, in nanoseconds."""
         return self.handed_over_ns - self.received_ns[place]
-
-    def entries(self, places: Sequence[int], releases: ReleaseBatch) -> EntryBatch:
-        """Return the entries at these places, in their order, of which these releases are left."""
-        keys, fingerprints, received_ns = self.keys, self.fingerprints, self.received_ns
-        if len(places) < len(self.payloads):
-            keys = b"".join([keys[at * KEY_BYTES : (at + 1) * KEY_BYTES] for at in places])
-            fingerprints = b"".join(
-                [fingerprints[at * FINGERPRINT_BYTES : (at + 1) * FINGERPRINT_BYTES] for at in places]
-            )
-            received_ns = [received_ns[at] for at in places]
-        return EntryBatch(releases, keys, received_ns, fingerprints=fingerprints)
 
 
 class HandedOverGroup:

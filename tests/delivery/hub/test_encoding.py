@@ -13,7 +13,7 @@ from kannelle.privacy.v1 import delivery_pb2
 from gateway.batch_verdict import ReleaseBatch
 from gateway.delivery.hub.client import MAX_GROUP_BYTES, groups_of
 from gateway.delivery.hub.encoding import MAX_BATCH_BYTES, counted_bytes, encode_group
-from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch
+from gateway.entry_batch import FINGERPRINT_BYTES, KEY_BYTES, EntryBatch, entries_at
 from gateway.errors import ItemReason, RefusalReason, Refused
 from gateway.receivers.hub.handed_over import MAX_GROUP_ENTRIES, MAX_MESSAGE_BYTES, MAX_SHARED_BYTES, HandedOverGroup
 from tests.delivery.cases import NOW_NS
@@ -46,7 +46,8 @@ async def read(raw: bytes) -> tuple[int, list[Row]]:
     (group,) = delivery_pb2.AcceptRequest.FromString(raw).groups
     found = HandedOverGroup(group.SerializeToString())
     again = [
-        batch.entries(
+        entries_at(
+            batch,
             range(len(batch.payloads)),
             ReleaseBatch(batch.destination, batch.type, batch.plan.hex(), batch.payloads, batch.personal),
         )
